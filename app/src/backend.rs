@@ -1,0 +1,139 @@
+//! What the pages ask of the server. `server::service` implements it; server
+//! functions find it in the context. It breaks the cycle between the two crates.
+
+use crate::{
+    error::ApiError,
+    model::{MessageId, MessagePage, Position, Posted, Role, Room, SessionId, User, Visibility, Written},
+};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Who asks. `Option<&Viewer>`: nobody is a visitor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Viewer {
+    /// The account.
+    pub user: User,
+    /// The session that the request came in.
+    pub session: SessionId,
+}
+
+/// Which stretch of a room's history. At most one of `before`, `after`, `around`; none: the newest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryQuery {
+    /// Older than this.
+    pub before: Option<Position>,
+    /// Newer than this.
+    pub after: Option<Position>,
+    /// This message in the middle.
+    pub around: Option<MessageId>,
+    /// How many messages: 1 to 200, 50 if not given.
+    pub limit: Option<u32>,
+    /// Wait, 500 ms at most, until the store has reached this.
+    pub at_least: Option<Position>,
+}
+
+/// A message to be posted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewMessage {
+    /// The client's id for it; without one the server makes one, and a retry is a new message.
+    #[serde(default)]
+    pub id: Option<MessageId>,
+    /// The text, not yet checked.
+    pub body: String,
+    /// The message it answers.
+    #[serde(default)]
+    pub reply_to: Option<MessageId>,
+}
+
+/// An account to be made.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct Registration {
+    /// Not yet checked.
+    pub username: String,
+    /// Not yet checked.
+    pub password: String,
+    /// The user name if not given.
+    #[serde(default)]
+    pub display_name: Option<String>,
+    /// The secret of the one-time link that makes the first administrator.
+    #[serde(default)]
+    pub admin_token: Option<String>,
+}
+
+/// A session that has begun.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SignedIn {
+    /// Whose.
+    pub user: User,
+    /// Goes into `Authorization: Bearer`.
+    pub access_token: String,
+    /// Seconds until the access token expires.
+    pub expires_in: u64,
+    /// Good for one renewal.
+    pub refresh_token: String,
+    /// The value of `Set-Cookie` for browsers.
+    pub cookie: String,
+}
+
+/// A person in a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Who.
+    pub user: User,
+    /// As what.
+    pub role: Role,
+}
+
+/// The chat, as one viewer at a time may use it. Every method authorises.
+///
+/// `room` is an id or a slug. A room that the viewer may not know of is
+/// [`ApiError::NotFound`], like one that is not there.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// Makes an account and signs it in.
+    async fn register(&self, new: Registration) -> Result<SignedIn, ApiError>;
+    /// Signs in by password.
+    async fn sign_in(&self, username: &str, password: &str) -> Result<SignedIn, ApiError>;
+    /// Makes a guest account and signs it in.
+    async fn sign_in_as_guest(&self) -> Result<SignedIn, ApiError>;
+    /// Ends the viewer's session.
+    async fn sign_out(&self, who: &Viewer) -> Result<(), ApiError>;
+    /// The `Set-Cookie` that takes the session's cookie away.
+    fn sign_out_cookie(&self) -> String;
+
+    /// The rooms that the viewer may know of, own ones first.
+    async fn rooms(&self, who: Option<&Viewer>) -> Result<Vec<Room>, ApiError>;
+    /// One room.
+    async fn room(&self, who: Option<&Viewer>, room: &str) -> Result<Room, ApiError>;
+    /// Who is in it.
+    async fn members(&self, who: Option<&Viewer>, room: &str) -> Result<Vec<Member>, ApiError>;
+    /// Makes a room; the viewer owns it.
+    async fn create_room(&self, who: &Viewer, name: &str, visibility: Visibility) -> Result<(Room, Written), ApiError>;
+    /// Becomes a member.
+    async fn join(&self, who: &Viewer, room: &str) -> Result<Written, ApiError>;
+    /// Is a member no longer.
+    async fn leave(&self, who: &Viewer, room: &str) -> Result<Written, ApiError>;
+    /// Makes somebody else a member.
+    async fn add_member(&self, who: &Viewer, room: &str, username: &str) -> Result<Written, ApiError>;
+    /// Takes somebody else out.
+    async fn remove_member(&self, who: &Viewer, room: &str, username: &str) -> Result<Written, ApiError>;
+
+    /// A stretch of the history.
+    async fn history(&self, who: Option<&Viewer>, room: &str, query: &HistoryQuery) -> Result<MessagePage, ApiError>;
+    /// Posts: returns when the log has it.
+    async fn post(&self, who: &Viewer, room: &str, message: NewMessage) -> Result<Posted, ApiError>;
+    /// Replaces the text of one's own message.
+    async fn edit(&self, who: &Viewer, room: &str, id: MessageId, body: &str) -> Result<Written, ApiError>;
+    /// Deletes one's own message; owners and administrators delete anyone's.
+    async fn delete(&self, who: &Viewer, room: &str, id: MessageId) -> Result<Written, ApiError>;
+    /// Puts (`on`) or takes back an emoji under a message.
+    async fn react(&self, who: &Viewer, room: &str, id: MessageId, emoji: &str, on: bool) -> Result<Written, ApiError>;
+    /// Has read up to here; moves forward only.
+    async fn mark_read(&self, who: &Viewer, room: &str, at: Position) -> Result<(), ApiError>;
+    /// Tells the room that the viewer types.
+    async fn typing(&self, who: &Viewer, room: &str) -> Result<(), ApiError>;
+}
+
+/// How the backend stands in the context of a request.
+pub type SharedBackend = Arc<dyn Backend>;

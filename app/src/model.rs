@@ -1,0 +1,593 @@
+//! The nouns of the chat, as both the server and the browser speak of them.
+//!
+//! Whatever arrives from outside is parsed here into a type that cannot hold a
+//! bad value; code behind the edge never checks again.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{fmt, str::FromStr};
+use uuid::Uuid;
+
+/// Longest message body, in bytes of UTF-8.
+pub const MAX_BODY_BYTES: usize = 16 * 1024;
+/// Longest room name, in characters.
+pub const MAX_ROOM_NAME_CHARS: usize = 80;
+/// Longest display name, in characters.
+pub const MAX_DISPLAY_NAME_CHARS: usize = 60;
+/// Shortest password, in characters.
+pub const MIN_PASSWORD_CHARS: usize = 8;
+/// Longest password, in bytes: bounds the work of hashing it.
+pub const MAX_PASSWORD_BYTES: usize = 256;
+/// Longest emoji of a reaction, in bytes: a flag or a family is a sequence of code points.
+pub const MAX_EMOJI_BYTES: usize = 64;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new id. It is a UUIDv7, which is roughly, and only roughly, in order of time.
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(s: &str) -> Result<Self, Self::Err> {
+                s.parse().map(Self)
+            }
+        }
+    };
+}
+
+id!(
+    /// A room.
+    RoomId
+);
+id!(
+    /// An account.
+    UserId
+);
+id!(
+    /// A message. Made by the sender's client: it is the idempotency key all the way.
+    MessageId
+);
+id!(
+    /// A signed-in session.
+    SessionId
+);
+
+/// A place in a room's order: `epoch.offset`, opaque to clients.
+///
+/// `epoch` is the generation of the log (from 1 on), `offset` the record's
+/// offset in the room's partition. [`Position::START`] comes before everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position {
+    /// The generation of the log.
+    pub epoch: u32,
+    /// The record's offset in its partition; it rises with gaps, since a partition carries many rooms.
+    pub offset: u64,
+}
+
+impl Position {
+    /// Before the first event of any room.
+    pub const START: Self = Self { epoch: 0, offset: 0 };
+
+    /// The position of the record at `offset` in generation `epoch` of the log.
+    pub const fn new(epoch: u32, offset: u64) -> Self {
+        Self { epoch, offset }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.epoch, self.offset)
+    }
+}
+
+/// The text is not a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a position")]
+pub struct NotAPosition;
+
+impl FromStr for Position {
+    type Err = NotAPosition;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+        let (epoch, offset) = s.split_once('.').ok_or(NotAPosition)?;
+        if !digits(epoch) || !digits(offset) {
+            return Err(NotAPosition);
+        }
+        Ok(Self { epoch: epoch.parse().map_err(|_| NotAPosition)?, offset: offset.parse().map_err(|_| NotAPosition)? })
+    }
+}
+
+impl Serialize for Position {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Position {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Milliseconds since 1970-01-01T00:00:00Z. For display only: order is the position's.
+pub type Millis = i64;
+
+/// Who may see and write what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// Anyone may read, visitors too; members write.
+    Public,
+    /// Listed for everyone with an account; members read and write.
+    Members,
+    /// Unlisted; by invitation.
+    Private,
+}
+
+impl Visibility {
+    /// The word in the database and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Members => "members",
+            Self::Private => "private",
+        }
+    }
+}
+
+impl FromStr for Visibility {
+    type Err = Invalid;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        match s {
+            "public" => Ok(Self::Public),
+            "members" => Ok(Self::Members),
+            "private" => Ok(Self::Private),
+            _ => Err(Invalid("visibility is public, members or private")),
+        }
+    }
+}
+
+/// What a member may do in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Writes.
+    Member,
+    /// Also adds and removes people and deletes their messages.
+    Owner,
+}
+
+impl Role {
+    /// The word in the database and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = Invalid;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        match s {
+            "member" => Ok(Self::Member),
+            "owner" => Ok(Self::Owner),
+            _ => Err(Invalid("role is member or owner")),
+        }
+    }
+}
+
+/// A person as others see them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct User {
+    /// Stable id.
+    pub id: UserId,
+    /// Unique, lower case.
+    pub username: String,
+    /// As the person wants to be called.
+    pub display_name: String,
+    /// Came in with one click, has no password.
+    #[serde(default)]
+    pub guest: bool,
+    /// Runs this installation.
+    #[serde(default)]
+    pub admin: bool,
+}
+
+/// A room as one viewer sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    /// Stable id.
+    pub id: RoomId,
+    /// The name in addresses.
+    pub slug: String,
+    /// The name for people.
+    pub name: String,
+    /// Who may see and write.
+    pub visibility: Visibility,
+    /// The viewer's role, if a member.
+    pub role: Option<Role>,
+    /// How many members there are.
+    pub members: u64,
+}
+
+/// A message as it stands now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The sender's id for it.
+    pub id: MessageId,
+    /// Where it was posted.
+    pub at: Position,
+    /// Who posted it.
+    pub author: User,
+    /// The text; empty once deleted.
+    pub body: String,
+    /// When the server accepted it.
+    pub sent_at: Millis,
+    /// When it was last edited.
+    #[serde(default)]
+    pub edited_at: Option<Millis>,
+    /// Deleted: the place remains, the text does not.
+    #[serde(default)]
+    pub deleted: bool,
+    /// The message it answers.
+    #[serde(default)]
+    pub reply_to: Option<MessageId>,
+    /// By emoji, in order of the first use.
+    #[serde(default)]
+    pub reactions: Vec<Reaction>,
+}
+
+/// One emoji under a message and who put it there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reaction {
+    /// The emoji itself.
+    pub emoji: String,
+    /// User names, in order of time.
+    pub users: Vec<String>,
+}
+
+/// A stretch of a room's history, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessagePage {
+    /// Oldest first.
+    pub messages: Vec<Message>,
+    /// Everything up to here is in this answer or before it: subscribe `since` it.
+    pub at: Position,
+    /// There is more in the direction that was asked for.
+    pub more: bool,
+}
+
+/// The answer to a write inside a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// Where the log has it.
+    pub at: Position,
+}
+
+/// The answer to a posted message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posted {
+    /// The message's id.
+    pub id: MessageId,
+    /// Where the log has it.
+    pub at: Position,
+    /// It was there already: this was a retry.
+    #[serde(skip)]
+    pub repeated: bool,
+}
+
+/// What happened in a room. Each is one record of the log.
+///
+/// A kind that this version does not know is carried as it is, so that nodes of
+/// two versions can run side by side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Event {
+    /// A kind that this version knows.
+    Known(KnownEvent),
+    /// A kind of a later version.
+    Unknown(serde_json::Value),
+}
+
+/// The kinds of event that this version knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum KnownEvent {
+    /// The room's first event.
+    RoomCreated {
+        /// Who made it.
+        by: User,
+    },
+    /// A message was posted. In the log `message.at` is [`Position::START`]; readers fill it from the record's place.
+    MessagePosted {
+        /// The message.
+        message: Message,
+    },
+    /// A message's text was replaced.
+    MessageEdited {
+        /// Which.
+        id: MessageId,
+        /// The new text.
+        body: String,
+        /// When.
+        edited_at: Millis,
+    },
+    /// A message was deleted.
+    MessageDeleted {
+        /// Which.
+        id: MessageId,
+        /// Who did it.
+        by: User,
+    },
+    /// A reaction was put under a message.
+    ReactionAdded {
+        /// Under which message.
+        id: MessageId,
+        /// The emoji.
+        emoji: String,
+        /// Who.
+        by: User,
+    },
+    /// A reaction was taken back.
+    ReactionRemoved {
+        /// Under which message.
+        id: MessageId,
+        /// The emoji.
+        emoji: String,
+        /// Who.
+        by: User,
+    },
+    /// Somebody became a member.
+    MemberJoined {
+        /// Who.
+        user: User,
+        /// As what.
+        role: Role,
+    },
+    /// Somebody is no longer a member: they see nothing later than this.
+    MemberLeft {
+        /// Who.
+        user: User,
+        /// Who removed them; the person themselves if they left.
+        by: User,
+    },
+}
+
+impl From<KnownEvent> for Event {
+    fn from(e: KnownEvent) -> Self {
+        Self::Known(e)
+    }
+}
+
+/// The input breaks a rule; the text says which, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub &'static str);
+
+/// A text that may be posted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageBody(String);
+
+/// Why a text may not be posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadBody {
+    /// Nothing but white space.
+    #[error("a message needs some text")]
+    Empty,
+    /// More than [`MAX_BODY_BYTES`].
+    #[error("a message may have 16 KiB at most")]
+    TooLong,
+}
+
+impl MessageBody {
+    /// Takes the text as it is, but for line ends (`\r\n` becomes `\n`), NUL characters and white space at its end.
+    ///
+    /// # Errors
+    /// [`BadBody::Empty`] if nothing is left, [`BadBody::TooLong`] over [`MAX_BODY_BYTES`].
+    pub fn parse(text: &str) -> Result<Self, BadBody> {
+        // PostgreSQL's text cannot hold NUL: both stores refuse it alike by never getting it.
+        let text = text.replace("\r\n", "\n").replace('\0', "");
+        let text = text.trim_end();
+        if text.trim_start().is_empty() {
+            return Err(BadBody::Empty);
+        }
+        if text.len() > MAX_BODY_BYTES {
+            return Err(BadBody::TooLong);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text itself.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+/// A name to sign in with: 2 to 32 of `a-z`, `0-9`, `-`, `_`, `.`, beginning with a letter or digit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Username(String);
+
+impl Username {
+    /// Lower-cases and checks.
+    ///
+    /// # Errors
+    /// [`Invalid`] with the rule.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        const RULE: Invalid = Invalid(
+            "a user name has 2 to 32 letters a-z, digits, hyphens, dots or underscores and begins with a letter or digit",
+        );
+        let text = text.trim().to_ascii_lowercase();
+        let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
+        let first = text.bytes().next().ok_or(RULE)?;
+        if !(2..=32).contains(&text.len()) || !text.bytes().all(good) || !first.is_ascii_alphanumeric() {
+            return Err(RULE);
+        }
+        Ok(Self(text))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn one_line(text: &str, max_chars: usize) -> Option<String> {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let fits = (1..=max_chars).contains(&text.chars().count());
+    (fits && !text.chars().any(char::is_control)).then_some(text)
+}
+
+/// What a person is called by others: 1 to 60 characters on one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DisplayName(String);
+
+impl DisplayName {
+    /// Folds white space and checks the length.
+    ///
+    /// # Errors
+    /// [`Invalid`] with the rule.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        one_line(text, MAX_DISPLAY_NAME_CHARS).map(Self).ok_or(Invalid("a display name has 1 to 60 characters"))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A room's name and the slug that follows from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomName {
+    name: String,
+    slug: String,
+}
+
+impl RoomName {
+    /// Folds white space, checks the length, and derives the slug: letters and digits of any script in lower case, the
+    /// rest as single hyphens.
+    ///
+    /// # Errors
+    /// [`Invalid`] with the rule.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let name = one_line(text.trim().trim_start_matches('#'), MAX_ROOM_NAME_CHARS)
+            .ok_or(Invalid("a room's name has 1 to 80 characters"))?;
+        let spaced: String = name.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
+        let slug = spaced.split_whitespace().collect::<Vec<_>>().join("-");
+        if slug.is_empty() {
+            return Err(Invalid("a room's name needs a letter or a digit"));
+        }
+        if slug.parse::<Uuid>().is_ok() {
+            return Err(Invalid("a room's name may not look like an id"));
+        }
+        Ok(Self { name, slug })
+    }
+
+    /// The name for people.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name in addresses.
+    pub fn slug(&self) -> &str {
+        &self.slug
+    }
+}
+
+/// An emoji of a reaction: 1 to 64 bytes, no ASCII letters, no white space, no control characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Emoji(String);
+
+impl Emoji {
+    /// Checks.
+    ///
+    /// # Errors
+    /// [`Invalid`] with the rule.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let fits = (1..=MAX_EMOJI_BYTES).contains(&text.len());
+        let good = |c: char| !(c.is_whitespace() || c.is_control() || c.is_alphabetic() && c.is_ascii());
+        // Keycaps begin with an ASCII digit; what makes an emoji of it is outside ASCII.
+        if !fits || !text.chars().all(good) || text.is_ascii() {
+            return Err(Invalid("a reaction is one emoji"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The emoji.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_ordered_by_epoch_then_offset_and_survive_the_wire() {
+        let ordered = ["0.0", "1.0", "1.9", "1.10", "2.0"].map(|s| s.parse::<Position>().expect("a position"));
+        assert!(ordered.is_sorted());
+        assert_eq!(serde_json::to_string(&ordered[3]).expect("json"), "\"1.10\"");
+        assert_eq!(serde_json::from_str::<Position>("\"1.10\"").expect("json"), ordered[3]);
+        for bad in ["", "1", "1.", ".1", "1.-1", "+1.1", "1.1.1", "a.b", "99999999999.1"] {
+            assert!(bad.parse::<Position>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_event_of_an_unknown_kind_is_carried_unchanged() {
+        let text = r#"{"kind":"poll_opened","question":"Tea?"}"#;
+        let event: Event = serde_json::from_str(text).expect("json");
+        assert!(matches!(event, Event::Unknown(_)));
+        assert_eq!(serde_json::to_string(&event).expect("json"), text);
+    }
+
+    #[test]
+    fn a_body_is_kept_but_for_line_ends_and_trailing_space() {
+        assert_eq!(MessageBody::parse("  a\r\nb \n\n").expect("good").as_str(), "  a\nb");
+        assert_eq!(MessageBody::parse(" \n\t"), Err(BadBody::Empty));
+        assert!(MessageBody::parse(&"x".repeat(MAX_BODY_BYTES)).is_ok());
+        assert_eq!(MessageBody::parse(&"x".repeat(MAX_BODY_BYTES + 1)), Err(BadBody::TooLong));
+    }
+
+    #[test]
+    fn names_are_checked_at_the_edge() {
+        assert_eq!(Username::parse(" Ada.L ").expect("good").as_str(), "ada.l");
+        for bad in ["a", "", "-ab", "a b", "ädä", &"x".repeat(33)] {
+            assert!(Username::parse(bad).is_err(), "{bad}");
+        }
+        let room = RoomName::parse("#Köln &  Bonn!").expect("good");
+        assert_eq!((room.name(), room.slug()), ("Köln & Bonn!", "köln-bonn"));
+        assert!(RoomName::parse("!!!").is_err());
+        assert!(Emoji::parse("👍").is_ok() && Emoji::parse("1️⃣").is_ok());
+        assert!(Emoji::parse("ok").is_err() && Emoji::parse("").is_err() && Emoji::parse("👍 ").is_err());
+    }
+}

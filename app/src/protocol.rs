@@ -1,0 +1,123 @@
+//! The frames of the WebSocket `/ws`, subprotocol `partyline.v1`.
+
+use crate::model::{Event, Position, RoomId};
+use serde::{Deserialize, Serialize};
+
+/// The subprotocol's name.
+pub const SUBPROTOCOL: &str = "partyline.v1";
+/// The prefix of a second subprotocol entry that carries an access token.
+pub const BEARER_PREFIX: &str = "bearer.";
+/// How often the server pings, in milliseconds.
+pub const HEARTBEAT_MS: u64 = 20_000;
+/// After how much silence either side gives the connection up, in milliseconds.
+pub const SILENCE_MS: u64 = 45_000;
+/// Longest frame that the server reads, in bytes.
+pub const MAX_CLIENT_FRAME_BYTES: usize = 4 * 1024;
+
+/// Close codes.
+pub mod close {
+    /// The node goes away: come back elsewhere.
+    pub const GOING_AWAY: u16 = 1001;
+    /// The frame was too big.
+    pub const TOO_BIG: u16 = 1009;
+    /// The session ended or the token expired.
+    pub const SESSION_ENDED: u16 = 4401;
+    /// The client reads too slowly: resume.
+    pub const TOO_SLOW: u16 = 4408;
+}
+
+/// What a client sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientFrame {
+    /// Hear of a room. Without `since` from its head on.
+    Subscribe {
+        /// The room's id.
+        room: RoomId,
+        /// Everything up to here is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Position>,
+    },
+    /// Hear of it no more.
+    Unsubscribe {
+        /// The room's id.
+        room: RoomId,
+    },
+    /// Answered with [`ServerFrame::Pong`].
+    Ping,
+}
+
+/// What the server sends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerFrame {
+    /// The first frame.
+    Hello {
+        /// The program's version.
+        version: String,
+        /// How often the server pings.
+        heartbeat_ms: u64,
+    },
+    /// The subscription stands; missed events follow, then live ones.
+    Subscribed {
+        /// The room.
+        room: RoomId,
+        /// Live events come after this.
+        at: Position,
+        /// Everything missed since the given position follows.
+        recovered: bool,
+    },
+    /// Something happened.
+    Event {
+        /// The room.
+        room: RoomId,
+        /// Where.
+        at: Position,
+        /// The room's event before this one; unknown: a receiver that cannot tell repairs.
+        prev: Option<Position>,
+        /// What.
+        event: Event,
+    },
+    /// The missed events cannot be given: read the history again, then subscribe again.
+    Resync {
+        /// The room.
+        room: RoomId,
+        /// Why.
+        reason: ResyncReason,
+    },
+    /// Somebody types. Not in the log.
+    Typing {
+        /// The room.
+        room: RoomId,
+        /// The user name.
+        user: String,
+    },
+    /// Something was wrong with a frame; the connection stays.
+    Error {
+        /// For people.
+        reason: String,
+        /// The room it was about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<RoomId>,
+    },
+    /// The node drains: come back elsewhere.
+    Reconnect {
+        /// Wait so long first, in milliseconds.
+        after_ms: u64,
+    },
+    /// The answer to a ping.
+    Pong,
+    /// A frame of a later version: ignored.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why a subscription cannot be resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResyncReason {
+    /// Too much was missed.
+    TooOld,
+    /// The position is of another generation of the log.
+    Epoch,
+}

@@ -1,0 +1,6 @@
+//! Partyline's server.
+
+pub mod config;
+pub mod fanout;
+pub mod log;
+pub mod store;

@@ -1,0 +1,183 @@
+//! The log: step 2 of a message's way. What it has, happened; nothing else did.
+//!
+//! [`sqlite`] keeps it in a file, [`kafka`] in a topic. Nothing outside this
+//! folder knows which.
+
+use app::model::{Event, KnownEvent, Millis, Position, RoomId, UserId};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+pub mod kafka;
+pub mod sqlite;
+
+/// One thing that happened in a room, as the log keeps it (JSON).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The format's version: 1.
+    pub v: u8,
+    /// Where it happened. Also the record's key.
+    pub room: RoomId,
+    /// Who did it.
+    pub by: UserId,
+    /// The command's idempotency key; of a posted message, the message's id.
+    pub id: Uuid,
+    /// When a node accepted it.
+    pub accepted_at: Millis,
+    /// What happened.
+    pub event: Event,
+}
+
+/// The bytes are not a record.
+#[derive(Debug, thiserror::Error)]
+#[error("not a record: {0}")]
+pub struct NotARecord(#[source] serde_json::Error);
+
+impl Record {
+    /// The bytes for the log.
+    pub fn encode(&self) -> Bytes {
+        serde_json::to_vec(self).expect("a record is plain data").into()
+    }
+
+    /// A record from the log's bytes.
+    ///
+    /// # Errors
+    /// [`NotARecord`] if they are not one.
+    pub fn decode(payload: &[u8]) -> Result<Self, NotARecord> {
+        serde_json::from_slice(payload).map_err(NotARecord)
+    }
+
+    /// The event as readers see it: a posted message knows its place.
+    pub fn event_at(&self, at: Position) -> Event {
+        let mut event = self.event.clone();
+        if let Event::Known(KnownEvent::MessagePosted { message }) = &mut event {
+            message.at = at;
+        }
+        event
+    }
+}
+
+/// A record's bytes and their place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The offset in the partition.
+    pub offset: u64,
+    /// What [`Record::decode`] reads.
+    pub payload: Bytes,
+}
+
+/// Why an append was not acknowledged.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The log does not have it and never will: retry when the log is back.
+    #[error("the log did not take the record: {0}")]
+    NotPersisted(String),
+    /// The log may have it: retry with the same idempotency key.
+    #[error("the log did not answer: {0}")]
+    Unknown(String),
+    /// The disk is full; nothing was written.
+    #[error("the log's disk is full")]
+    Full,
+}
+
+/// The log did not answer a read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Not reachable just now: try again.
+    #[error("the log is not available: {0}")]
+    Unavailable(String),
+    /// The offset is no longer, or not yet, in the log: an operator must decide.
+    #[error("partition {partition} has no offset {offset}: {detail}")]
+    OutOfRange {
+        /// The partition.
+        partition: u32,
+        /// The offset that was asked for.
+        offset: u64,
+        /// What the log has instead.
+        detail: String,
+    },
+    /// It cannot be used: damaged, or not set up as asked.
+    #[error("the log cannot be used: {0}")]
+    Broken(String),
+}
+
+/// Where a group member begins to read a partition that it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At this offset.
+    At(u64),
+    /// So many records before what the group has committed, or the oldest record if it never has.
+    Committed {
+        /// How many records again.
+        rewind: u64,
+    },
+}
+
+/// Asked for each partition that a member is given, before its first record.
+pub type StartAt = Arc<dyn Fn(u32) -> BoxFuture<'static, Result<Start, LogError>> + Send + Sync>;
+
+/// A partition in the hands of one member of a group.
+pub struct Assigned {
+    /// Which.
+    pub partition: u32,
+    /// Its entries in order, in batches of at most 1,000, from [`Start`] on. Closed when the partition is taken away
+    /// or the member fails. At most 4 batches wait; then the log stops reading this partition for this member.
+    pub entries: mpsc::Receiver<Vec<Entry>>,
+    /// Notes that everything before this offset is done. A hint: written out within 5 s and when the member leaves.
+    pub commit: Box<dyn Fn(u64) + Send + Sync>,
+}
+
+/// An ordered, durable record of what happened, in partitions.
+///
+/// Guarantees, each a test of the conformance suite under its name:
+/// - *order*: offsets of a partition rise in the order of acknowledgement; every reader sees that order.
+/// - *durable when append returns*: an acknowledged entry survives `SIGKILL` of this process and of the log's.
+/// - *redelivery*: a member that did not commit sees the entries again; it never misses one.
+/// - *groups*: a group's members share the partitions, each partition one member; two groups do not touch.
+/// - *bounded*: no call waits longer than 10 s; what waits inside is bounded in number.
+#[async_trait]
+pub trait Log: Send + Sync + 'static {
+    /// How many partitions new rooms are spread over, at least 1.
+    fn partitions(&self) -> u32;
+
+    /// Appends to a partition and returns the entry's offset once it is durable.
+    ///
+    /// # Errors
+    /// [`AppendError`] tells whether the entry may be in the log.
+    ///
+    /// # Cancel safety
+    /// Dropped, the entry may or may not be appended.
+    async fn append(&self, partition: u32, room: RoomId, payload: Bytes) -> Result<u64, AppendError>;
+
+    /// Becomes a member of a group. Each partition that the member is given arrives on the receiver; dropping the
+    /// receiver leaves the group. The receiver closes when the member has failed: join again.
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be reached.
+    async fn join(&self, group: &str, start: StartAt) -> Result<mpsc::Receiver<Assigned>, LogError>;
+
+    /// Up to `limit` entries of a partition from `from` on, without a group. Empty: nothing there yet.
+    ///
+    /// # Errors
+    /// [`LogError::OutOfRange`] if `from` is older than the oldest entry or beyond the end.
+    async fn read(&self, partition: u32, from: u64, limit: usize) -> Result<Vec<Entry>, LogError>;
+
+    /// The offset that the next entry of the partition will get.
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be reached.
+    async fn end(&self, partition: u32) -> Result<u64, LogError>;
+
+    /// Is it there?
+    ///
+    /// # Errors
+    /// [`LogError`] if not.
+    async fn check(&self) -> Result<(), LogError>;
+
+    /// Waits, 10 s at most, until what was handed in is acknowledged or refused. After it, nothing may be appended.
+    async fn close(&self);
+}

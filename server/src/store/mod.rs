@@ -1,0 +1,284 @@
+//! The store: the source of truth for reading, step 3 of a message's way.
+//!
+//! [`sqlite`] keeps it in a file, [`postgres`] in a database; both run the same
+//! queries. Accounts, sessions and the list of rooms are written by the service;
+//! everything that happens inside a room is folded from the log.
+
+use crate::log::Record;
+use app::{
+    backend::Member,
+    model::{
+        Event, Message, MessageId, MessagePage, Millis, Position, Role, Room, RoomId, SessionId, User, UserId,
+        Visibility,
+    },
+};
+use async_trait::async_trait;
+
+pub mod postgres;
+pub mod sqlite;
+
+/// The store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Not reachable, or it took too long: try again.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// Its disk is full: reading goes on.
+    #[error("the store's disk is full")]
+    Full,
+    /// It cannot be used as it is: an operator must look.
+    #[error("the store refused: {0}")]
+    Broken(String),
+}
+
+/// Why records were not folded.
+#[derive(Debug, thiserror::Error)]
+pub enum FoldError {
+    /// Somebody else has moved the partition's progress: read it again and go on from there.
+    #[error("the partition's progress is at {actual}, not where the batch begins")]
+    Moved {
+        /// The next offset to be folded.
+        actual: u64,
+    },
+    /// This record can never be applied.
+    #[error("the record at offset {offset} cannot be applied: {detail}")]
+    Poison {
+        /// Which.
+        offset: u64,
+        /// Why.
+        detail: String,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A record and its place in the partition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placed {
+    /// The offset.
+    pub offset: u64,
+    /// What happened.
+    pub record: Record,
+}
+
+/// An account to be made.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    /// The account.
+    pub user: User,
+    /// As `argon2` writes it; `None`: a guest.
+    pub password_hash: Option<String>,
+    /// When.
+    pub created_at: Millis,
+    /// Only if there is no administrator yet.
+    pub only_first_admin: bool,
+}
+
+/// What became of a [`NewAccount`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountMade {
+    /// It is there.
+    Made,
+    /// The user name is taken.
+    NameTaken,
+    /// There is an administrator already; nothing was made.
+    AdminExists,
+}
+
+/// An account with what signing in needs.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The account.
+    pub user: User,
+    /// `None`: a guest, who cannot sign in again.
+    pub password_hash: Option<String>,
+}
+
+/// A session to be begun.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose.
+    pub user: UserId,
+    /// SHA-256 of the refresh token.
+    pub refresh_hash: [u8; 32],
+    /// When.
+    pub created_at: Millis,
+    /// It ends by itself then.
+    pub expires_at: Millis,
+}
+
+/// What became of a refresh token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// The new token is good; the old one is not any more.
+    Rotated {
+        /// The session.
+        session: SessionId,
+        /// Whose.
+        user: User,
+    },
+    /// It had been used before: somebody has stolen it, and the session is ended.
+    Reused {
+        /// The session.
+        session: SessionId,
+    },
+    /// Nobody knows it, or its session is over.
+    Unknown,
+}
+
+/// A room to be made.
+#[derive(Clone, Debug)]
+pub struct NewRoom {
+    /// Its id.
+    pub id: RoomId,
+    /// The name in addresses.
+    pub slug: String,
+    /// The name for people.
+    pub name: String,
+    /// Who may see and write.
+    pub visibility: Visibility,
+    /// Its partition of the log, for ever.
+    pub partition: u32,
+    /// When.
+    pub created_at: Millis,
+}
+
+/// A room as the service needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomRow {
+    /// Its id.
+    pub id: RoomId,
+    /// The name in addresses.
+    pub slug: String,
+    /// The name for people.
+    pub name: String,
+    /// Who may see and write.
+    pub visibility: Visibility,
+    /// Its partition of the log.
+    pub partition: u32,
+}
+
+/// How a room is named by a caller.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RoomKey {
+    /// By id.
+    Id(RoomId),
+    /// By slug.
+    Slug(String),
+}
+
+impl RoomKey {
+    /// An id if it looks like one, else a slug.
+    pub fn parse(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Slug(text.to_lowercase()), Self::Id)
+    }
+}
+
+/// Which messages of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// The newest.
+    Newest,
+    /// The newest of those older than this.
+    Before(Position),
+    /// The oldest of those newer than this.
+    After(Position),
+    /// Around this message, itself included.
+    Around(MessageId),
+}
+
+/// A stretch of a room's archive.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventPage {
+    /// In order.
+    pub events: Vec<(Position, Event)>,
+    /// Everything up to here is in the answer or before it; if `more`, the last event's position.
+    pub at: Position,
+    /// The limit cut the answer.
+    pub more: bool,
+}
+
+/// What was posted under an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostedRow {
+    /// Who posted it.
+    pub author: UserId,
+    /// Where.
+    pub at: Position,
+    /// The text as posted, edits aside; `None`: deleted.
+    pub body: Option<String>,
+}
+
+/// What is remembered, and how it is asked for.
+///
+/// Guarantees, each a test of the conformance suite under its name:
+/// - *idempotent*: of several records that post the same message id in a room, the first in the log stands.
+/// - *progress moves with the rows*: in one transaction, and only from where the batch begins (compare-and-set).
+/// - *one snapshot*: a page's `at` and rows are of one moment.
+/// - *unknown kinds are kept* in the archive.
+/// - *deleting blanks*: the text is gone from projection and archive.
+/// - *ended is ended*: a session that was ended is never live again; a reused refresh token ends its session.
+///
+/// No call waits longer than 10 s.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Is it there?
+    async fn check(&self) -> Result<(), StoreError>;
+    /// The generation of the log that positions are of; 1 at first.
+    async fn epoch(&self) -> Result<u32, StoreError>;
+
+    /// The next offset of a partition to be folded; 0 at first.
+    async fn progress(&self, partition: u32) -> Result<u64, StoreError>;
+    /// Folds records of a partition in order and moves its progress from `from` to `next`. `records` may be empty.
+    async fn fold(&self, partition: u32, from: u64, next: u64, records: &[Placed]) -> Result<(), FoldError>;
+    /// Keeps what could not be folded, with its place, and moves the progress past it.
+    async fn bury(&self, partition: u32, offset: u64, payload: &[u8], reason: &str) -> Result<(), FoldError>;
+
+    /// Makes an account.
+    async fn create_account(&self, new: &NewAccount) -> Result<AccountMade, StoreError>;
+    /// An account by its user name.
+    async fn account(&self, username: &str) -> Result<Option<Account>, StoreError>;
+    /// Is there an administrator?
+    async fn has_admin(&self) -> Result<bool, StoreError>;
+
+    /// Begins a session.
+    async fn create_session(&self, new: &NewSession) -> Result<(), StoreError>;
+    /// Whose live session that is at `now`.
+    async fn session(&self, id: SessionId, now: Millis) -> Result<Option<User>, StoreError>;
+    /// Takes a refresh token for a new one.
+    async fn rotate(&self, old: &[u8; 32], new: &[u8; 32], now: Millis) -> Result<Rotation, StoreError>;
+    /// Ends a session.
+    async fn end_session(&self, id: SessionId) -> Result<(), StoreError>;
+    /// Ends all of an account's sessions; which were live.
+    async fn end_sessions(&self, user: UserId) -> Result<Vec<SessionId>, StoreError>;
+
+    /// Makes a room; `false`: the slug is taken.
+    async fn create_room(&self, new: &NewRoom) -> Result<bool, StoreError>;
+    /// One room.
+    async fn room(&self, key: &RoomKey) -> Result<Option<RoomRow>, StoreError>;
+    /// The rooms that a person (or a visitor) may know of: one's own, then the others, each by name; 500 at most.
+    async fn rooms(&self, user: Option<UserId>) -> Result<Vec<Room>, StoreError>;
+    /// How many members a room has.
+    async fn member_count(&self, room: RoomId) -> Result<u64, StoreError>;
+    /// Somebody's role in a room.
+    async fn role(&self, room: RoomId, user: UserId) -> Result<Option<Role>, StoreError>;
+    /// The members of a room by display name, 500 at most.
+    async fn members(&self, room: RoomId) -> Result<Vec<Member>, StoreError>;
+
+    /// A stretch of a room's messages. `None`: [`Window::Around`] a message that is not there.
+    async fn history(&self, room: &RoomRow, window: Window, limit: u32) -> Result<Option<MessagePage>, StoreError>;
+    /// One message as it stands.
+    async fn message(&self, room: RoomId, id: MessageId) -> Result<Option<Message>, StoreError>;
+    /// What was posted under this id, whoever did.
+    async fn posted(&self, room: RoomId, id: MessageId) -> Result<Option<PostedRow>, StoreError>;
+    /// The archive of a room after a position, in order.
+    async fn events(&self, room: &RoomRow, after: Position, limit: u32) -> Result<EventPage, StoreError>;
+
+    /// Somebody has read up to here; moves forward only.
+    async fn mark_read(&self, room: RoomId, user: UserId, at: Position) -> Result<(), StoreError>;
+    /// How far somebody has read.
+    async fn read_marker(&self, room: RoomId, user: UserId) -> Result<Option<Position>, StoreError>;
+}
