@@ -274,6 +274,8 @@ pub trait Store: Send + Sync + 'static {
     async fn message(&self, room: RoomId, id: MessageId) -> Result<Option<Message>, StoreError>;
     /// What was posted under this id, whoever did.
     async fn posted(&self, room: RoomId, id: MessageId) -> Result<Option<PostedRow>, StoreError>;
+    /// The position of the room's last event in the archive; [`Position::START`] if there is none.
+    async fn head(&self, room: &RoomRow) -> Result<Position, StoreError>;
     /// The archive of a room after a position, in order.
     async fn events(&self, room: &RoomRow, after: Position, limit: u32) -> Result<EventPage, StoreError>;
 
