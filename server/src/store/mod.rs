@@ -1,8 +1,9 @@
 //! The store: the source of truth for reading, step 3 of a message's way.
 //!
 //! [`sqlite`] keeps it in a file, [`postgres`] in a database; both run the same
-//! queries. Accounts, sessions and the list of rooms are written by the service;
-//! everything that happens inside a room is folded from the log.
+//! queries (`queries/`, compiled once for each). Accounts, sessions and the list
+//! of rooms are written by the service; everything that happens inside a room is
+//! folded from the log.
 
 use crate::log::Record;
 use app::{
@@ -14,7 +15,9 @@ use app::{
 };
 use async_trait::async_trait;
 
+mod failure;
 pub mod postgres;
+mod row;
 pub mod sqlite;
 
 /// The store did not do it.
