@@ -42,6 +42,17 @@ pub(super) async fn page(
     Ok(EventPage { events, at, more })
 }
 
+/// Where the room's last event is.
+pub(super) async fn head(conn: &mut Connection, room: RoomId) -> Result<Position, StoreError> {
+    let last: Option<(i64, i64)> = sqlx::query_as(
+        "select epoch, offset_no from events where room = $1 order by epoch desc, offset_no desc limit 1",
+    )
+    .bind(room.0)
+    .fetch_optional(conn)
+    .await?;
+    Ok(last.map_or(Position::START, |(epoch, offset)| position(epoch, offset)))
+}
+
 pub(super) async fn posted(
     conn: &mut Connection,
     room: RoomId,

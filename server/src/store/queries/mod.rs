@@ -164,6 +164,10 @@ impl Store for Adapter {
         within(async { archive::posted(&mut *self.reader().await?, room, id).await }).await
     }
 
+    async fn head(&self, room: &RoomRow) -> Result<Position, StoreError> {
+        within(async { archive::head(&mut *self.reader().await?, room.id).await }).await
+    }
+
     async fn events(&self, room: &RoomRow, after: Position, limit: u32) -> Result<EventPage, StoreError> {
         within(async {
             let mut tx = self.snapshot().await?;

@@ -13,7 +13,9 @@ pub(super) async fn apply(
 ) -> Result<bool, sqlx::Error> {
     let room = record.room;
     match event {
-        KnownEvent::MessagePosted { .. } | KnownEvent::RoomCreated { .. } => {}
+        KnownEvent::MessagePosted { .. } => {}
+        // One record makes the room and its owner: a crash cannot come between.
+        KnownEvent::RoomCreated { by } => join(tx, room, by.id, Role::Owner, at).await?,
         KnownEvent::MessageEdited { id, body, edited_at } => {
             // One that comes to nothing is not kept: its text would outlive a deletion that came before it.
             return edit(tx, room, *id, record.by, body, *edited_at).await;
