@@ -1,1 +1,11 @@
-fn main() {}
+//! Partyline's behaviour, tested from outside. One binary: it links once.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod accounts;
+mod api;
+mod crash;
+mod live;
+mod messages;
+mod nodes;
+mod rooms;
+mod support;
