@@ -11,6 +11,7 @@ pub(super) const CONNECT: Duration = Duration::from_secs(2);
 /// An answer.
 pub(super) const ANSWER: Duration = Duration::from_secs(1);
 /// A host that does not acknowledge what was sent to it is gone, even if no packet says so.
+#[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(3);
 
 /// A client for the configured address; nothing is sent yet. No error shows the address: a password may be in it.
