@@ -3,9 +3,12 @@
 
 mod accounts;
 mod api;
+mod conformance;
 mod crash;
 mod live;
 mod messages;
 mod nodes;
+mod redis_away;
 mod rooms;
 mod support;
+mod tls_redis;

@@ -1,0 +1,3 @@
+//! What each port promises, kept by each of its adapters.
+
+mod fanout;
