@@ -1,1 +1,5 @@
-fn main() {}
+//! Partyline's behaviour, tested from outside.
+
+mod conformance;
+mod log_sqlite;
+mod tls_kafka;

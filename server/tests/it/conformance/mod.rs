@@ -1,0 +1,3 @@
+//! Each port's guarantees, run against every adapter.
+
+pub mod log;
