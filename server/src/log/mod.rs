@@ -20,8 +20,8 @@ pub mod sqlite;
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Most entries of a batch, handed to a member or written at once.
 const BATCH_ENTRIES: usize = 1_000;
-/// A member's batch is closed when its payloads reach this size: a thousand long messages at once would be a lot.
-const BATCH_BYTES: usize = 1024 * 1024;
+/// A batch is closed when its payloads reach this size: with 4 waiting for each of 64 partitions, 64 MiB at most.
+const BATCH_BYTES: usize = 256 * 1024;
 /// Most batches that wait for a member, per partition.
 const WAITING_BATCHES: usize = 4;
 

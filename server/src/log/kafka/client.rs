@@ -7,7 +7,7 @@ use rdkafka::{
     consumer::ConsumerContext,
     error::{KafkaError, RDKafkaErrorCode as Code},
 };
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The settings of every client.
 pub(super) fn settings(config: &KafkaConfig) -> ClientConfig {
@@ -23,7 +23,7 @@ pub(super) fn settings(config: &KafkaConfig) -> ClientConfig {
         .set("topic.metadata.refresh.interval.ms", "30000")
         // Asking whether the topic is there must not make it, with whatever the broker thinks is right.
         .set("allow.auto.create.topics", "false")
-        .set_log_level(RDKafkaLogLevel::Warning);
+        .set_log_level(RDKafkaLogLevel::Info);
     let tls = config.ca.is_some() || config.identity.is_some();
     settings.set(
         "security.protocol",
@@ -67,11 +67,18 @@ struct Last {
 
 impl ClientContext for Heard {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        let text = text.rsplit_once("]: ").map_or(text, |(_thread, text)| text);
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
                 tracing::warn!(facility, "Kafka's client: {text}");
             }
-            _ => tracing::info!(facility, "Kafka's client: {text}"),
+            _ => tracing::debug!(facility, "Kafka's client: {text}"),
+        }
+        // A connection that was closed on us is no error to librdkafka, but all that there is to hear.
+        let mut last = self.last();
+        if facility == "FAIL" && !last.refused {
+            let hint = if text.contains("APIVERSION_QUERY") { "; does it want TLS or a password?" } else { "" };
+            last.complaint = Some(format!("{text}{hint}"));
         }
     }
 
@@ -82,8 +89,9 @@ impl ClientContext for Heard {
         if code == Some(Code::AllBrokersDown) {
             return;
         }
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.refused = matches!(code, Some(Code::SSL | Code::Authentication));
+        let mut last = self.last();
+        // What a broker dislikes about our certificate comes after the handshake, as the end of the connection.
+        last.refused = matches!(code, Some(Code::SSL | Code::Authentication)) || reason.contains("SSL alert number");
         last.complaint = Some(reason.to_owned());
     }
 }
@@ -91,19 +99,23 @@ impl ClientContext for Heard {
 impl ConsumerContext for Heard {}
 
 impl Heard {
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A broker refused us, or could not prove who it is.
     pub fn refused(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).refused
+        self.last().refused
     }
 
     /// All is well again: what was heard before explains nothing that comes.
     pub fn forget(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Last::default();
+        *self.last() = Last::default();
     }
 
     /// The error with the reason that was heard for it.
     pub fn explain(&self, error: &KafkaError) -> LogError {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last();
         let described = describe(error);
         if last.refused {
             return LogError::Broken(format!("Kafka: {}", last.complaint.as_deref().unwrap_or(&described)));
