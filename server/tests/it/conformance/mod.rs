@@ -1,3 +1,5 @@
 //! What each port promises, kept by each of its adapters.
 
 mod fanout;
+mod log;
+mod store;
