@@ -13,4 +13,5 @@ mod redis_away;
 mod rooms;
 mod support;
 mod tls_kafka;
+mod tls_postgres;
 mod tls_redis;
