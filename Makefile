@@ -7,7 +7,7 @@ ARGS ?=
 XTASK := cargo run --package xtask --
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 run: prerequisites ## build and start Partyline on one machine, data in ./data
 	@$(XTASK) run -- $(ARGS)

@@ -11,7 +11,10 @@ mod place;
 mod site;
 
 use anyhow::{Result, bail, ensure};
-use std::{env, process::Command};
+use std::{
+    env,
+    process::{Command, ExitCode},
+};
 
 const USAGE: &str = "\
 Usage: cargo xtask <command> [--release] [-- arguments of the server]
@@ -28,7 +31,18 @@ struct Arguments {
     server: Vec<String>,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match work() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Plain words: whoever starts a build is helped by no trace of ours.
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work() -> Result<()> {
     let arguments = parse(env::args().skip(1))?;
     let site = site::Site::from_cargo(arguments.release)?;
     // Paths in the description are relative to the workspace, wherever the command was typed.
