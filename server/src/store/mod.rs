@@ -1,8 +1,9 @@
 //! The store: the source of truth for reading, step 3 of a message's way.
 //!
 //! [`sqlite`] keeps it in a file, [`postgres`] in a database; both run the same
-//! queries. Accounts, sessions and the list of rooms are written by the service;
-//! everything that happens inside a room is folded from the log.
+//! queries (`queries/`, compiled once for each). Accounts, sessions and the list
+//! of rooms are written by the service; everything that happens inside a room is
+//! folded from the log.
 
 use crate::log::Record;
 use app::{
@@ -14,7 +15,9 @@ use app::{
 };
 use async_trait::async_trait;
 
+mod failure;
 pub mod postgres;
+mod row;
 pub mod sqlite;
 
 /// The store did not do it.
@@ -274,6 +277,8 @@ pub trait Store: Send + Sync + 'static {
     async fn message(&self, room: RoomId, id: MessageId) -> Result<Option<Message>, StoreError>;
     /// What was posted under this id, whoever did.
     async fn posted(&self, room: RoomId, id: MessageId) -> Result<Option<PostedRow>, StoreError>;
+    /// The position of the room's last event in the archive; [`Position::START`] if there is none.
+    async fn head(&self, room: &RoomRow) -> Result<Position, StoreError>;
     /// The archive of a room after a position, in order.
     async fn events(&self, room: &RoomRow, after: Position, limit: u32) -> Result<EventPage, StoreError>;
 

@@ -1,1 +1,105 @@
 //! The store in PostgreSQL.
+
+use super::{
+    StoreError,
+    failure::{DEADLINE, within},
+};
+use crate::config::DatabaseConfig;
+use sqlx::{
+    ConnectOptions, Connection as _, PgPool, Postgres, Transaction,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use std::{io::ErrorKind, time::Duration};
+
+mod bulk;
+mod options;
+#[allow(clippy::duplicate_mod)] // The same text, compiled for either database: there is no second copy to keep in step.
+#[path = "queries/mod.rs"]
+mod queries;
+
+type Adapter = PostgresStore;
+type Connection = sqlx::PgConnection;
+
+/// A node's connections. PostgreSQL takes 100 by default, from all nodes together.
+const CONNECTIONS: u32 = 16;
+/// How long a call waits for a connection: half of the deadline, so that an answer may still come after it.
+const ACQUIRE: Duration = Duration::from_secs(5);
+/// How long a start waits for another node's migrations, and for its own.
+const MIGRATE: Duration = Duration::from_secs(120);
+
+/// The store in a PostgreSQL database.
+pub struct PostgresStore {
+    pool: PgPool,
+}
+
+impl PostgresStore {
+    /// Connects, and makes or brings up to date the tables. Waits, 10 s at most, for a server that is just starting.
+    ///
+    /// With a CA the connection is encrypted and the server's name and chain are verified, whatever the URL says.
+    /// Without one the URL's `sslmode` decides, and if it says nothing the driver's `prefer` does: encrypted if the
+    /// server offers it, not verified, and in plain text if it does not.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if nobody answers, [`StoreError::Broken`] if the address, the password or the
+    /// certificates do not fit.
+    pub async fn connect(config: &DatabaseConfig) -> Result<Self, StoreError> {
+        let options = options::of(config)?;
+        let mut first = first_connection(&options).await?;
+        let migrated = tokio::time::timeout(MIGRATE, async {
+            let mut migrations = sqlx::migrate!("migrations/postgres");
+            // A node of the version before still starts when a newer one has been here: migrations only add.
+            migrations.set_ignore_missing(true).run(&mut first).await?;
+            first.close().await?;
+            Ok(())
+        });
+        migrated.await.unwrap_or_else(|_| {
+            Err(StoreError::Unavailable(format!("its tables were not up to date after {} s", MIGRATE.as_secs())))
+        })?;
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(ACQUIRE)
+            .connect_lazy_with(options::bounded(options));
+        Ok(Self { pool })
+    }
+
+    async fn reader(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    async fn writer(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        self.reader().await
+    }
+
+    /// A transaction whose reads are of one moment.
+    async fn snapshot(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        Ok(self.pool.begin_with("begin isolation level repeatable read read only").await?)
+    }
+
+    /// A transaction that writes.
+    async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        Ok(self.pool.begin().await?)
+    }
+}
+
+/// Tries again while the server is starting; anything else, such as a wrong password or certificate, is final.
+async fn first_connection(options: &PgConnectOptions) -> Result<Connection, StoreError> {
+    const BETWEEN: Duration = Duration::from_millis(250);
+    let started = tokio::time::Instant::now();
+    within(async {
+        loop {
+            let starting = match options.connect().await {
+                Ok(connection) => return Ok(connection),
+                Err(sqlx::Error::Io(e)) if e.kind() == ErrorKind::ConnectionRefused => sqlx::Error::Io(e),
+                // "The database system is starting up".
+                Err(e) if e.as_database_error().is_some_and(|d| d.code().as_deref() == Some("57P03")) => e,
+                Err(e) => return Err(e.into()),
+            };
+            if started.elapsed() + 2 * BETWEEN > DEADLINE {
+                return Err(starting.into());
+            }
+            tokio::time::sleep(BETWEEN).await;
+        }
+    })
+    .await
+}

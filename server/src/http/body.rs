@@ -1,0 +1,56 @@
+//! Request bodies and queries: what does not parse is a problem, not a riddle.
+
+use super::problem::Problem;
+use app::error::ApiError;
+use axum::{
+    extract::{
+        FromRequest, FromRequestParts, Request,
+        rejection::{JsonRejection, QueryRejection},
+    },
+    http::{StatusCode, request::Parts},
+    response::{IntoResponse, Response},
+};
+use serde::de::DeserializeOwned;
+
+/// A JSON body.
+pub struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Response;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        match axum::Json::<T>::from_request(request, state).await {
+            Ok(axum::Json(body)) => Ok(Self(body)),
+            Err(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Problem(ApiError::TooLarge).into_response()),
+            Err(e) => Err(with_status(
+                match &e {
+                    JsonRejection::MissingJsonContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    JsonRejection::JsonDataError(_) => StatusCode::UNPROCESSABLE_ENTITY,
+                    _ => StatusCode::BAD_REQUEST,
+                },
+                e.body_text(),
+            )),
+        }
+    }
+}
+
+/// The query string.
+pub struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Response;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        match axum::extract::Query::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(query)) => Ok(Self(query)),
+            Err(e @ QueryRejection::FailedToDeserializeQueryString(_)) => {
+                Err(with_status(StatusCode::BAD_REQUEST, e.body_text()))
+            }
+            Err(e) => Err(with_status(StatusCode::BAD_REQUEST, e.body_text())),
+        }
+    }
+}
+
+fn with_status(status: StatusCode, detail: String) -> Response {
+    let mut response = Problem(ApiError::invalid(detail)).into_response();
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,105 @@
+//! Messages over HTTP: this is where a message comes in.
+
+use super::{
+    Web,
+    body::{Body, Query},
+    identity::{Anyone, SignedInViewer},
+    problem::Problem,
+};
+use app::{
+    backend::{Backend, HistoryQuery, NewMessage},
+    error::ApiError,
+    model::{MessageId, MessagePage, Position, Posted, Written},
+};
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+pub(super) struct NewBody {
+    body: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ReadUpTo {
+    at: Position,
+}
+
+/// What does not look like an id is not there.
+fn id(text: &str) -> Result<MessageId, ApiError> {
+    text.parse().map_err(|_| ApiError::NotFound)
+}
+
+pub(super) async fn post(
+    State(web): State<Web>,
+    SignedInViewer(who): SignedInViewer,
+    Path(room): Path<String>,
+    Body(message): Body<NewMessage>,
+) -> Result<(StatusCode, Json<Posted>), Problem> {
+    let posted = web.service.post(&who, &room, message).await?;
+    Ok((if posted.repeated { StatusCode::OK } else { StatusCode::CREATED }, Json(posted)))
+}
+
+pub(super) async fn history(
+    State(web): State<Web>,
+    Anyone(who): Anyone,
+    Path(room): Path<String>,
+    Query(query): Query<HistoryQuery>,
+) -> Result<Json<MessagePage>, Problem> {
+    Ok(Json(web.service.history(who.viewer(), &room, &query).await?))
+}
+
+pub(super) async fn edit(
+    State(web): State<Web>,
+    SignedInViewer(who): SignedInViewer,
+    Path((room, message)): Path<(String, String)>,
+    Body(new): Body<NewBody>,
+) -> Result<Json<Written>, Problem> {
+    Ok(Json(web.service.edit(&who, &room, id(&message)?, &new.body).await?))
+}
+
+pub(super) async fn delete(
+    State(web): State<Web>,
+    SignedInViewer(who): SignedInViewer,
+    Path((room, message)): Path<(String, String)>,
+) -> Result<Json<Written>, Problem> {
+    Ok(Json(web.service.delete(&who, &room, id(&message)?).await?))
+}
+
+pub(super) async fn react(
+    State(web): State<Web>,
+    SignedInViewer(who): SignedInViewer,
+    Path((room, message, emoji)): Path<(String, String, String)>,
+) -> Result<Json<Written>, Problem> {
+    Ok(Json(web.service.react(&who, &room, id(&message)?, &emoji, true).await?))
+}
+
+pub(super) async fn unreact(
+    State(web): State<Web>,
+    SignedInViewer(who): SignedInViewer,
+    Path((room, message, emoji)): Path<(String, String, String)>,
+) -> Result<Json<Written>, Problem> {
+    Ok(Json(web.service.react(&who, &room, id(&message)?, &emoji, false).await?))
+}
+
+pub(super) async fn mark_read(
+    State(web): State<Web>,
+    SignedInViewer(who): SignedInViewer,
+    Path(room): Path<String>,
+    Body(read): Body<ReadUpTo>,
+) -> Result<StatusCode, Problem> {
+    web.service.mark_read(&who, &room, read.at).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn typing(
+    State(web): State<Web>,
+    SignedInViewer(who): SignedInViewer,
+    Path(room): Path<String>,
+) -> Result<StatusCode, Problem> {
+    web.service.typing(&who, &room).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,149 @@
+//! HTTP: pages, API, sockets. Thin: everything is decided in [`crate::service`].
+
+use crate::{auth::Auth, fanout::Fanout, hub::Hub, log::Log, pipeline::Health, service::Service, store::Store};
+use app::error::ApiError;
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, MatchedPath, Request},
+    http::{HeaderValue, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{delete, get, post, put},
+};
+use std::{sync::Arc, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tower_http::{compression::CompressionLayer, set_header::SetResponseHeaderLayer};
+
+mod body;
+mod health;
+mod identity;
+mod messages;
+mod pages;
+mod problem;
+mod rooms;
+mod sessions;
+mod socket;
+
+/// Longest request body, in bytes: a message of 16 KiB whose every character JSON writes as six, and some more.
+const MAX_REQUEST_BYTES: usize = 128 * 1024;
+
+/// Which origins' pages may write and open sockets.
+#[derive(Clone, Debug)]
+pub struct Origins(Arc<[String]>);
+
+impl Origins {
+    /// Exactly these, like `https://chat.example.org`.
+    pub fn new(allowed: Vec<String>) -> Self {
+        Self(allowed.into())
+    }
+
+    /// Is it one of them?
+    pub fn allow(&self, origin: &str) -> bool {
+        self.0.iter().any(|o| o.eq_ignore_ascii_case(origin))
+    }
+
+    /// Are all of them https?
+    pub fn secure(&self) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|o| o.starts_with("https://"))
+    }
+
+    /// The first, for printing links.
+    pub fn first(&self) -> &str {
+        self.0.first().map_or("http://localhost:3000", String::as_str)
+    }
+}
+
+/// What handlers share.
+#[derive(Clone)]
+pub struct Web {
+    /// What may be done.
+    pub service: Arc<Service>,
+    /// Who it is.
+    pub auth: Arc<Auth>,
+    /// Live delivery.
+    pub hub: Arc<Hub>,
+    /// For `/readyz`.
+    pub log: Arc<dyn Log>,
+    /// For `/readyz`.
+    pub store: Arc<dyn Store>,
+    /// For `/readyz`.
+    pub fanout: Arc<dyn Fanout>,
+    /// For `/readyz`.
+    pub health: Health,
+    /// Whose pages may write.
+    pub origins: Origins,
+    /// Cancelled once the node goes away.
+    pub draining: CancellationToken,
+}
+
+/// Every route of the API, as `/api/v1/openapi.json` describes them.
+fn api() -> Router<Web> {
+    Router::new()
+        .route("/accounts", post(sessions::register))
+        .route("/guests", post(sessions::guest))
+        .route("/sessions", post(sessions::sign_in).delete(sessions::sign_out_everywhere))
+        .route("/sessions/refresh", post(sessions::refresh))
+        .route("/sessions/current", delete(sessions::sign_out))
+        .route("/me", get(sessions::me))
+        .route("/rooms", get(rooms::list).post(rooms::create))
+        .route("/rooms/{room}", get(rooms::show))
+        .route("/rooms/{room}/members", get(rooms::members))
+        .route("/rooms/{room}/members/{person}", put(rooms::add).delete(rooms::remove))
+        .route("/rooms/{room}/messages", get(messages::history).post(messages::post))
+        .route("/rooms/{room}/messages/{message}", axum::routing::patch(messages::edit).delete(messages::delete))
+        .route("/rooms/{room}/messages/{message}/reactions/{emoji}", put(messages::react).delete(messages::unreact))
+        .route("/rooms/{room}/read", put(messages::mark_read))
+        .route("/rooms/{room}/typing", post(messages::typing))
+        .route("/openapi.json", get(openapi))
+        .fallback(async || problem::Problem(ApiError::NotFound))
+        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+}
+
+/// The API's description.
+pub const OPENAPI: &str = include_str!("openapi.json");
+
+async fn openapi() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI)
+}
+
+/// Everything that a web node answers.
+pub fn router(web: Web) -> Router {
+    let people = Router::new()
+        .nest("/api/v1", api())
+        .route("/ws", get(socket::connect))
+        .merge(pages::router(&web))
+        .layer(middleware::from_fn_with_state(web.clone(), identity::identify))
+        .with_state(web.clone());
+    operators(web.clone())
+        .merge(people)
+        .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
+        .layer(CompressionLayer::new())
+        .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+        .layer(SetResponseHeaderLayer::overriding(header::REFERRER_POLICY, HeaderValue::from_static("same-origin")))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::HeaderName::from_static("cross-origin-opener-policy"),
+            HeaderValue::from_static("same-origin"),
+        ))
+        .layer(middleware::from_fn(measure))
+}
+
+/// What a node without the web part answers.
+pub fn operators(web: Web) -> Router {
+    Router::new()
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .with_state(web)
+}
+
+/// Counts and times requests, by route, never by room or person.
+async fn measure(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("other", |p| p.as_str()).to_owned();
+    let method = request.method().clone();
+    let begun = Instant::now();
+    let response = next.run(request).await;
+    let status = response.status().as_u16().to_string();
+    metrics::histogram!("partyline_http_seconds", "route" => route, "method" => method.to_string(), "status" => status)
+        .record(begun.elapsed().as_secs_f64());
+    response
+}

@@ -1,0 +1,60 @@
+//! Pages and server functions: Leptos on axum, with the service and the viewer
+//! in the context; and the site's files.
+
+use super::{Web, identity::Identity};
+use app::{
+    App,
+    backend::{SharedBackend, Viewer},
+    shell,
+};
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderValue, header, request::Parts},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use leptos::prelude::{LeptosOptions, provide_context, use_context};
+use leptos_axum::{AxumRouteListing, LeptosRoutes, file_and_error_handler_with_context, generate_route_list};
+
+/// Where the site's files are; the rest is fixed.
+fn options() -> LeptosOptions {
+    let root = std::env::var("LEPTOS_SITE_ROOT").unwrap_or_else(|_| "target/site".into());
+    LeptosOptions::builder().output_name("partyline").site_root(root).site_pkg_dir("pkg").build()
+}
+
+/// The routes of the pages, without state of their own.
+pub(super) fn router(web: &Web) -> Router<Web> {
+    let options = options();
+    let backend: SharedBackend = web.service.clone();
+    let context = move || {
+        let identity = use_context::<Parts>().and_then(|parts| parts.extensions.get::<Identity>().cloned());
+        provide_context::<Option<Viewer>>(identity.as_ref().and_then(Identity::viewer).cloned());
+        provide_context(backend.clone());
+    };
+    let routes: Vec<AxumRouteListing> = generate_route_list(App);
+    let for_shell = options.clone();
+    let functions = {
+        let context = context.clone();
+        move |request: Request| {
+            let context = context.clone();
+            async move { leptos_axum::handle_server_fns_with_context(context, request).await.into_response() }
+        }
+    };
+    Router::new()
+        .route("/api/fn/{*name}", get(functions.clone()).post(functions))
+        .leptos_routes_with_context(&options, routes, context.clone(), move || shell(for_shell.clone()))
+        .fallback(file_and_error_handler_with_context::<LeptosOptions, _>(context, shell))
+        .layer(middleware::from_fn(caching))
+        .with_state(options)
+}
+
+/// A page is one person's: nothing between may keep it. The site's files are everybody's.
+async fn caching(State(()): State<()>, request: Request, next: Next) -> Response {
+    let file = request.uri().path().starts_with("/pkg/") || request.uri().path().contains('.');
+    let mut response = next.run(request).await;
+    let value = if file && response.status().is_success() { "no-cache" } else { "no-store, private" };
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(value));
+    response
+}

@@ -1,0 +1,84 @@
+//! Rooms and members over HTTP.
+
+use super::{
+    Web,
+    body::Body,
+    identity::{Anyone, SignedInViewer},
+    problem::Problem,
+};
+use app::{
+    backend::{Backend, Member},
+    error::ApiError,
+    model::{Room, Visibility, Written},
+};
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use serde::{Deserialize, Serialize};
+
+type Answer<T> = Result<Json<T>, Problem>;
+
+#[derive(Deserialize)]
+pub(super) struct NewRoom {
+    name: String,
+    visibility: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Rooms {
+    rooms: Vec<Room>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Members {
+    members: Vec<Member>,
+}
+
+pub(super) async fn create(
+    State(web): State<Web>,
+    SignedInViewer(who): SignedInViewer,
+    Body(new): Body<NewRoom>,
+) -> Result<(StatusCode, Json<serde_json::Value>), Problem> {
+    let visibility: Visibility = new.visibility.parse().map_err(ApiError::from)?;
+    let (room, written) = web.service.create_room(&who, &new.name, visibility).await?;
+    let body = serde_json::json!({
+        "id": room.id, "slug": room.slug, "name": room.name, "visibility": room.visibility, "at": written.at,
+    });
+    Ok((StatusCode::CREATED, Json(body)))
+}
+
+pub(super) async fn list(State(web): State<Web>, Anyone(who): Anyone) -> Answer<Rooms> {
+    Ok(Json(Rooms { rooms: web.service.rooms(who.viewer()).await? }))
+}
+
+pub(super) async fn show(State(web): State<Web>, Anyone(who): Anyone, Path(room): Path<String>) -> Answer<Room> {
+    Ok(Json(web.service.room(who.viewer(), &room).await?))
+}
+
+pub(super) async fn members(State(web): State<Web>, Anyone(who): Anyone, Path(room): Path<String>) -> Answer<Members> {
+    Ok(Json(Members { members: web.service.members(who.viewer(), &room).await? }))
+}
+
+pub(super) async fn add(
+    State(web): State<Web>,
+    SignedInViewer(who): SignedInViewer,
+    Path((room, person)): Path<(String, String)>,
+) -> Answer<Written> {
+    Ok(Json(match person.as_str() {
+        "me" => web.service.join(&who, &room).await?,
+        username => web.service.add_member(&who, &room, username).await?,
+    }))
+}
+
+pub(super) async fn remove(
+    State(web): State<Web>,
+    SignedInViewer(who): SignedInViewer,
+    Path((room, person)): Path<(String, String)>,
+) -> Answer<Written> {
+    Ok(Json(match person.as_str() {
+        "me" => web.service.leave(&who, &room).await?,
+        username => web.service.remove_member(&who, &room, username).await?,
+    }))
+}

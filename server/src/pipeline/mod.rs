@@ -1,0 +1,144 @@
+//! Step 3 of a message's way: two consumer groups read the log, one into the
+//! store ([`persist`]), one into the fan-out ([`relay`]). Neither waits for the
+//! other, and neither waits for a client.
+
+use crate::log::{Assigned, Entry, Log};
+use rand::RngExt;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio_util::sync::CancellationToken;
+
+pub mod persist;
+pub mod relay;
+
+/// The wait before a failed part is started again: doubled each time up to the longest, and back to the shortest once
+/// it has run this long without failing.
+const RESTART_FIRST: Duration = Duration::from_millis(250);
+const RESTART_LONGEST: Duration = Duration::from_secs(10);
+const RESTART_FORGIVEN: Duration = Duration::from_secs(60);
+
+/// How a part of the pipeline is doing.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum State {
+    /// It has been started.
+    Running,
+    /// It runs, and waits for something that is away.
+    Waiting {
+        /// For what.
+        reason: String,
+    },
+    /// It failed and will be started again.
+    Restarting {
+        /// Why it failed.
+        reason: String,
+    },
+    /// It was told to stop.
+    Stopped,
+}
+
+/// How each part is doing, for `/readyz` and the metrics.
+#[derive(Clone, Default)]
+pub struct Health {
+    states: Arc<Mutex<BTreeMap<&'static str, State>>>,
+}
+
+impl Health {
+    /// Notes a part's state.
+    pub fn set(&self, part: &'static str, state: State) {
+        metrics::gauge!("partyline_part_running", "part" => part).set(f64::from(u8::from(state == State::Running)));
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).insert(part, state);
+    }
+
+    /// Every part's state.
+    pub fn states(&self) -> BTreeMap<&'static str, State> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Runs a part until `stop`; when it fails, notes why, waits, and starts it again.
+pub async fn supervise<F, R>(part: &'static str, health: Health, stop: CancellationToken, run: F)
+where
+    F: Fn() -> R,
+    R: Future<Output = anyhow::Result<()>>,
+{
+    let mut wait = RESTART_FIRST;
+    loop {
+        let begun = Instant::now();
+        health.set(part, State::Running);
+        let reason = tokio::select! {
+            () = stop.cancelled() => break,
+            ended = run() => match ended {
+                Ok(()) if stop.is_cancelled() => break,
+                Ok(()) => "it ended by itself".to_owned(),
+                Err(e) => format!("{e:#}"),
+            },
+        };
+        if begun.elapsed() > RESTART_FORGIVEN {
+            wait = RESTART_FIRST;
+        }
+        let jittered = wait.mul_f64(rand::rng().random_range(0.5..1.0));
+        tracing::error!(part, reason, wait_ms = jittered.as_millis() as u64, "a part failed and is started again");
+        metrics::counter!("partyline_part_restarts_total", "part" => part).increment(1);
+        health.set(part, State::Restarting { reason });
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(jittered) => {}
+        }
+        wait = (wait * 2).min(RESTART_LONGEST);
+    }
+    health.set(part, State::Stopped);
+}
+
+/// How far a partition's reader is behind the log's end, as a gauge; asked for every five seconds.
+struct Lag {
+    gauge: metrics::Gauge,
+    done: u64,
+    asked: Instant,
+}
+
+impl Lag {
+    const EVERY: Duration = Duration::from_secs(5);
+
+    fn new(gauge: metrics::Gauge) -> Self {
+        Self { gauge, done: 0, asked: Instant::now() }
+    }
+
+    /// The next batch; meanwhile the gauge follows the log's end.
+    async fn next(&mut self, log: &dyn Log, assigned: &mut Assigned) -> Option<Vec<Entry>> {
+        loop {
+            let due = (self.asked + Self::EVERY).into();
+            match tokio::time::timeout_at(due, assigned.entries.recv()).await {
+                Ok(entries) => return entries,
+                Err(_) => {
+                    if self.done > 0
+                        && let Ok(end) = log.end(assigned.partition).await
+                    {
+                        self.gauge.set(end.saturating_sub(self.done) as f64);
+                    }
+                    self.asked = Instant::now();
+                }
+            }
+        }
+    }
+}
+
+/// Waits between tries of something that is away: 100 ms, doubled up to 5 s.
+struct Backoff(Duration);
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(100);
+    const LONGEST: Duration = Duration::from_secs(5);
+
+    fn new() -> Self {
+        Self(Self::FIRST)
+    }
+
+    async fn wait(&mut self) {
+        tokio::time::sleep(self.0.mul_f64(rand::rng().random_range(0.5..1.0))).await;
+        self.0 = (self.0 * 2).min(Self::LONGEST);
+    }
+}

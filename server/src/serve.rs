@@ -1,0 +1,269 @@
+//! Puts the parts together, starts them, and takes them down in order.
+
+use crate::{
+    auth::Auth,
+    config::{Config, Mode, Part, Secret},
+    fanout::{self, Fanout},
+    http::{self, Origins, Web},
+    hub::Hub,
+    log::{self, Log},
+    pipeline::{self, Health, persist, relay},
+    service::Service,
+    store::{self, Store},
+    telemetry,
+};
+use anyhow::Context;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use std::{
+    fs,
+    io::Write,
+    net::SocketAddr,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// One partition is enough where one file is written by one process; it keeps the group commit whole.
+const EMBEDDED_PARTITIONS: u32 = 1;
+/// Partitions of a topic that we make: what a cluster's consumers can be spread over.
+const CLUSTER_PARTITIONS: u32 = 64;
+/// How long the store may take at the start to fold what a crash left in the log.
+const CATCH_UP_AT_START: Duration = Duration::from_secs(60);
+/// Clients are asked to come back elsewhere, spread over this.
+const DRAIN_OVER: Duration = Duration::from_secs(2);
+/// Requests under way may take so long to end.
+const REQUESTS_END: Duration = Duration::from_secs(10);
+
+/// A running node.
+pub struct Server {
+    address: SocketAddr,
+    origins: Origins,
+    admin_link: Option<String>,
+    mode: &'static str,
+    hub: Arc<Hub>,
+    log: Arc<dyn Log>,
+    draining: CancellationToken,
+    stop_serving: CancellationToken,
+    stop_parts: CancellationToken,
+    serving: JoinHandle<()>,
+    parts: TaskTracker,
+}
+
+struct Adapters {
+    log: Arc<dyn Log>,
+    store: Arc<dyn Store>,
+    fanout: Arc<dyn Fanout>,
+    secret: Secret,
+    mode: &'static str,
+}
+
+impl Server {
+    /// Opens or connects everything, starts the parts of this process, and listens.
+    ///
+    /// # Errors
+    /// Whatever cannot be opened, reached or trusted; the text names it and shows no secret.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        telemetry::metrics();
+        let listener =
+            TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+        let address = listener.local_addr()?;
+        let Adapters { log, store, fanout, secret, mode } = adapters(&config).await?;
+        let epoch = store.epoch().await.context("reading the log's generation from the store")?;
+
+        let origins = Origins::new(if config.public_urls.is_empty() {
+            ["localhost", "127.0.0.1"].map(|host| format!("http://{host}:{}", address.port())).to_vec()
+        } else {
+            config.public_urls.clone()
+        });
+        let auth = Arc::new(Auth::new(store.clone(), &secret, config.jwt_secret_previous.as_ref(), origins.secure()));
+        let service = Arc::new(Service::new(
+            log.clone(),
+            store.clone(),
+            fanout.clone(),
+            auth.clone(),
+            epoch,
+            config.messages_per_second,
+        ));
+        let hub = Hub::new(log.clone(), store.clone(), fanout.clone(), epoch);
+        let health = Health::default();
+        let (draining, stop_serving, stop_parts) =
+            (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+        let parts = TaskTracker::new();
+
+        if config.parts.contains(&Part::Persist) {
+            let (log, store, health, stop) = (log.clone(), store.clone(), health.clone(), stop_parts.clone());
+            let of_run = health.clone();
+            parts.spawn(pipeline::supervise(persist::PART, health, stop, move || {
+                persist::run(log.clone(), store.clone(), of_run.clone())
+            }));
+        }
+        if config.parts.contains(&Part::Relay) {
+            let (log, fanout, health, stop) = (log.clone(), fanout.clone(), health.clone(), stop_parts.clone());
+            let of_run = health.clone();
+            parts.spawn(pipeline::supervise(relay::PART, health, stop, move || {
+                relay::run(log.clone(), fanout.clone(), epoch, of_run.clone())
+            }));
+        }
+
+        let web = Web {
+            service: service.clone(),
+            auth: auth.clone(),
+            hub: hub.clone(),
+            log: log.clone(),
+            store: store.clone(),
+            fanout: fanout.clone(),
+            health,
+            origins: origins.clone(),
+            draining: draining.clone(),
+        };
+        let mut admin_link = None;
+        let router = if config.parts.contains(&Part::Web) {
+            if let Mode::Embedded { .. } = config.mode {
+                // A retry of what was posted just before a crash finds the first in the store, not a second place in
+                // the log.
+                catch_up(&*log, &*store).await?;
+            }
+            service.seed().await.context("making the room #welcome")?;
+            if !store.has_admin().await.context("looking for an administrator")? {
+                admin_link = Some(format!("{}/register?admin={}", origins.first(), auth.admin_token()));
+            }
+            let signals = fanout.signals().context("the fan-out's signals have been taken already")?;
+            parts.spawn(hub.clone().run(signals, move |notice| service.heard(notice)));
+            http::router(web)
+        } else {
+            http::operators(web)
+        };
+        let stop = stop_serving.clone();
+        let serving = tokio::spawn(async move {
+            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
+            if let Err(e) = served.await {
+                tracing::error!(error = %e, "the listener failed");
+            }
+        });
+        Ok(Self { address, origins, admin_link, mode, hub, log, draining, stop_serving, stop_parts, serving, parts })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What browsers open.
+    pub fn url(&self) -> &str {
+        self.origins.first()
+    }
+
+    /// The link that makes the first administrator, while there is none.
+    pub fn admin_link(&self) -> Option<&str> {
+        self.admin_link.as_deref()
+    }
+
+    /// `embedded` or `cluster`.
+    pub fn mode(&self) -> &'static str {
+        self.mode
+    }
+
+    /// Goes away in order: not ready any more; clients asked to go elsewhere; sockets closed; requests under way
+    /// answered; what was appended acknowledged; offsets committed.
+    pub async fn shutdown(self) {
+        self.draining.cancel();
+        self.hub.drain(DRAIN_OVER).await;
+        self.stop_serving.cancel();
+        if tokio::time::timeout(REQUESTS_END, self.serving).await.is_err() {
+            tracing::warn!("some requests were still under way at the end");
+        }
+        self.hub.stop().await;
+        self.log.close().await;
+        self.stop_parts.cancel();
+        self.parts.close();
+        if tokio::time::timeout(REQUESTS_END, self.parts.wait()).await.is_err() {
+            tracing::warn!("a part of the pipeline did not end in time");
+        }
+    }
+}
+
+async fn adapters(config: &Config) -> anyhow::Result<Adapters> {
+    Ok(match &config.mode {
+        Mode::Embedded { data_dir } => {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(data_dir)
+                .with_context(|| format!("cannot make the data folder {}", data_dir.display()))?;
+            let log = log::sqlite::SqliteLog::open(data_dir, EMBEDDED_PARTITIONS).await?;
+            let store = store::sqlite::SqliteStore::open(data_dir).await?;
+            let secret = match &config.jwt_secret {
+                Some(secret) => secret.clone(),
+                None => generated_secret(data_dir)?,
+            };
+            Adapters {
+                log: Arc::new(log),
+                store: Arc::new(store),
+                fanout: Arc::new(fanout::local::LocalFanout::new()),
+                secret,
+                mode: "embedded",
+            }
+        }
+        Mode::Cluster { kafka, redis, database } => {
+            let secret = config.jwt_secret.clone().context("JWT_SECRET is required in cluster mode")?;
+            let (log, store, fanout) = tokio::join!(
+                log::kafka::KafkaLog::connect(kafka, CLUSTER_PARTITIONS),
+                store::postgres::PostgresStore::connect(database),
+                fanout::redis::RedisFanout::connect(redis),
+            );
+            Adapters {
+                log: Arc::new(log.context("Kafka (KAFKA_BROKERS)")?),
+                store: Arc::new(store.context("PostgreSQL (DATABASE_URL)")?),
+                fanout: Arc::new(fanout.context("Redis (REDIS_URL)")?),
+                secret,
+                mode: "cluster",
+            }
+        }
+    })
+}
+
+/// Waits until the store has everything that the log has.
+async fn catch_up(log: &dyn Log, store: &dyn Store) -> anyhow::Result<()> {
+    let deadline = Instant::now() + CATCH_UP_AT_START;
+    for partition in 0..log.partitions() {
+        let end = log.end(partition).await?;
+        loop {
+            let progress = store.progress(partition).await?;
+            anyhow::ensure!(
+                progress <= end,
+                "the store is ahead of the log (partition {partition}: {progress} against {end}): the log's file was lost \
+                 or replaced by an older one"
+            );
+            if progress == end {
+                break;
+            }
+            if Instant::now() > deadline {
+                tracing::warn!(partition, progress, end, "the store is still catching up with the log");
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    Ok(())
+}
+
+/// The secret that embedded mode keeps for itself, readable by its owner only.
+fn generated_secret(data_dir: &Path) -> anyhow::Result<Secret> {
+    let path = data_dir.join("jwt_secret");
+    let fresh = BASE64_STANDARD.encode(rand::random::<[u8; 48]>());
+    match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+        Ok(mut file) => {
+            file.write_all(fresh.as_bytes()).and_then(|()| file.sync_all()).context("writing the generated secret")?;
+            Ok(fresh.into())
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            let kept = fs::read_to_string(&path).context("reading the generated secret")?;
+            anyhow::ensure!(kept.len() >= 32, "{} is damaged: remove it, and everyone signs in again", path.display());
+            Ok(kept.into())
+        }
+        Err(e) => Err(e).with_context(|| format!("making {}", path.display())),
+    }
+}

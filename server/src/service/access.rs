@@ -1,0 +1,98 @@
+//! Who may know of a room, read it, write in it. Everything else asks here.
+
+use super::{Service, store_failed};
+use crate::store::{RoomKey, RoomRow};
+use app::{
+    backend::Viewer,
+    error::ApiError,
+    model::{Role, Visibility},
+};
+
+/// A room and what the asking person is in it.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// The room.
+    pub room: RoomRow,
+    /// `None`: not a member.
+    pub role: Option<Role>,
+}
+
+impl Service {
+    /// The room, if the viewer may know that it is there.
+    pub(super) async fn visible(&self, who: Option<&Viewer>, room: &str) -> Result<Access, ApiError> {
+        let room = self.find_room(room).await?.ok_or(ApiError::NotFound)?;
+        let role = match who {
+            Some(who) => self.role(&room, who).await?,
+            None => None,
+        };
+        let visible = role.is_some()
+            || match room.visibility {
+                Visibility::Public => true,
+                Visibility::Members => who.is_some(),
+                Visibility::Private => false,
+            };
+        if visible { Ok(Access { room, role }) } else { Err(ApiError::NotFound) }
+    }
+
+    /// The room, if the viewer may read what is said in it.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`], or [`ApiError::Forbidden`] for a listed room that must be joined first.
+    pub async fn readable(&self, who: Option<&Viewer>, room: &str) -> Result<Access, ApiError> {
+        let access = self.visible(who, room).await?;
+        if access.role.is_some() || access.room.visibility == Visibility::Public {
+            Ok(access)
+        } else {
+            Err(ApiError::forbidden("join this room to read it"))
+        }
+    }
+
+    /// The room, if the viewer may write in it.
+    pub(super) async fn writable(&self, who: &Viewer, room: &str) -> Result<Access, ApiError> {
+        let access = self.visible(Some(who), room).await?;
+        if access.role.is_some() { Ok(access) } else { Err(ApiError::forbidden("join this room to write in it")) }
+    }
+
+    /// The room, if the viewer owns it or runs the installation and may know of it.
+    pub(super) async fn owned(&self, who: &Viewer, room: &str) -> Result<Access, ApiError> {
+        let access = self.visible(Some(who), room).await?;
+        if access.role == Some(Role::Owner) || who.user.admin {
+            Ok(access)
+        } else {
+            Err(ApiError::forbidden("only an owner of this room may do that"))
+        }
+    }
+
+    async fn find_room(&self, room: &str) -> Result<Option<RoomRow>, ApiError> {
+        let key = RoomKey::parse(room);
+        if let Some(row) = self.rooms.fresh(&key) {
+            return Ok(Some(row));
+        }
+        let asked = self.rooms.asking();
+        match self.store.room(&key).await {
+            Ok(Some(row)) => {
+                self.rooms.keep(asked, key, row.clone());
+                Ok(Some(row))
+            }
+            Ok(None) => Ok(None),
+            Err(e) => self.rooms.usable(&key).map(Some).ok_or_else(|| store_failed(e)),
+        }
+    }
+
+    /// Only a yes is remembered: who has just been let in must not hear an old no. Unknown and nobody to ask: refused.
+    async fn role(&self, room: &RoomRow, who: &Viewer) -> Result<Option<Role>, ApiError> {
+        let key = (room.id, who.user.id);
+        if let Some(role) = self.roles.fresh(&key) {
+            return Ok(Some(role));
+        }
+        let asked = self.roles.asking();
+        match self.store.role(room.id, who.user.id).await {
+            Ok(Some(role)) => {
+                self.roles.keep(asked, key, role);
+                Ok(Some(role))
+            }
+            Ok(None) => Ok(None),
+            Err(e) => self.roles.usable(&key).map(Some).ok_or_else(|| store_failed(e)),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Rooms and their members.
+
+use super::{Access, Service, store_failed};
+use crate::{
+    store::{NewRoom, RoomKey, RoomRow},
+    time::now,
+};
+use app::{
+    backend::Viewer,
+    error::{ApiError, Outcome},
+    model::{KnownEvent, Position, Role, Room, RoomId, RoomName, User, Username, Visibility, Written},
+};
+use uuid::Uuid;
+
+impl Service {
+    pub(super) async fn do_room(&self, who: Option<&Viewer>, room: &str) -> Result<Room, ApiError> {
+        let Access { room, role } = self.visible(who, room).await?;
+        let members = self.store.member_count(room.id).await.map_err(store_failed)?;
+        Ok(Room { id: room.id, slug: room.slug, name: room.name, visibility: room.visibility, role, members })
+    }
+
+    pub(super) async fn do_create_room(
+        &self,
+        who: &Viewer,
+        name: &str,
+        visibility: Visibility,
+    ) -> Result<(Room, Written), ApiError> {
+        let name = RoomName::parse(name)?;
+        if who.user.guest {
+            return Err(ApiError::forbidden("guests cannot make rooms: please register"));
+        }
+        self.limits.write(who.user.id)?;
+        // The row comes first, since records need it; the log is asked before, so that a room without its first record
+        // is as rare as a crash between the two.
+        self.log.check().await.map_err(|_| ApiError::unavailable(Outcome::NotPersisted))?;
+        let id = RoomId::new();
+        let row = self.add_room(id, &name, visibility).await?;
+        let row = row.ok_or_else(|| ApiError::conflict("there is a room of that name already"))?;
+        let at =
+            self.append(&row, who.user.id, Uuid::now_v7(), KnownEvent::RoomCreated { by: who.user.clone() }).await?;
+        self.caught_up(&row, at).await;
+        let room = Room { id, slug: row.slug, name: row.name, visibility, role: Some(Role::Owner), members: 1 };
+        Ok((room, Written { at }))
+    }
+
+    /// The room's row; `None`: the slug is taken.
+    pub(super) async fn add_room(
+        &self,
+        id: RoomId,
+        name: &RoomName,
+        visibility: Visibility,
+    ) -> Result<Option<RoomRow>, ApiError> {
+        // Any partition will do: it is kept with the room. The id's random end spreads them evenly.
+        let partition = (id.0.as_u128() % u128::from(self.log.partitions())) as u32;
+        let new = NewRoom {
+            id,
+            slug: name.slug().to_owned(),
+            name: name.name().to_owned(),
+            visibility,
+            partition,
+            created_at: now(),
+        };
+        let made = self.store.create_room(&new).await.map_err(store_failed)?;
+        let NewRoom { id, slug, name, visibility, partition, .. } = new;
+        Ok(made.then_some(RoomRow { id, slug, name, visibility, partition }))
+    }
+
+    pub(super) async fn do_join(&self, who: &Viewer, room: &str) -> Result<Written, ApiError> {
+        let Access { room, role } = self.visible(Some(who), room).await?;
+        if role.is_some() {
+            return self.nothing_to_do(&room).await;
+        }
+        if who.user.guest && room.visibility != Visibility::Public {
+            return Err(ApiError::forbidden("guests may join public rooms: please register"));
+        }
+        self.limits.write(who.user.id)?;
+        self.let_in(&room, &who.user, who.user.clone()).await
+    }
+
+    pub(super) async fn do_add_member(&self, who: &Viewer, room: &str, username: &str) -> Result<Written, ApiError> {
+        let access = match self.owned(who, room).await {
+            // Any member of a public or listed room may bring others along; into a private one its owners let people in.
+            Err(ApiError::Forbidden { .. }) => {
+                let access = self.writable(who, room).await?;
+                if access.room.visibility == Visibility::Private {
+                    return Err(ApiError::forbidden("only an owner of this room may add people"));
+                }
+                access
+            }
+            other => other?,
+        };
+        self.limits.write(who.user.id)?;
+        let user = self.person(username).await?;
+        if self.store.role(access.room.id, user.id).await.map_err(store_failed)?.is_some() {
+            return self.nothing_to_do(&access.room).await;
+        }
+        self.let_in(&access.room, &who.user, user).await
+    }
+
+    pub(super) async fn do_leave(&self, who: &Viewer, room: &str) -> Result<Written, ApiError> {
+        let Access { room, role } = self.visible(Some(who), room).await?;
+        if role.is_none() {
+            return self.nothing_to_do(&room).await;
+        }
+        self.take_out(&room, &who.user, who.user.clone()).await
+    }
+
+    pub(super) async fn do_remove_member(&self, who: &Viewer, room: &str, username: &str) -> Result<Written, ApiError> {
+        if Username::parse(username)?.as_str() == who.user.username {
+            return self.do_leave(who, room).await;
+        }
+        let Access { room, .. } = self.owned(who, room).await?;
+        let user = self.person(username).await?;
+        if self.store.role(room.id, user.id).await.map_err(store_failed)?.is_none() {
+            return self.nothing_to_do(&room).await;
+        }
+        self.take_out(&room, &who.user, user).await
+    }
+
+    pub(super) async fn let_in(&self, room: &RoomRow, by: &User, user: User) -> Result<Written, ApiError> {
+        let event = KnownEvent::MemberJoined { user, role: Role::Member };
+        self.change_members(room, by, event).await
+    }
+
+    async fn take_out(&self, room: &RoomRow, by: &User, user: User) -> Result<Written, ApiError> {
+        let event = KnownEvent::MemberLeft { user, by: by.clone() };
+        self.change_members(room, by, event).await
+    }
+
+    async fn change_members(&self, room: &RoomRow, by: &User, event: KnownEvent) -> Result<Written, ApiError> {
+        let at = self.append(room, by.id, Uuid::now_v7(), event).await?;
+        // Folded first, told then: who asks again after being told gets the new answer.
+        self.caught_up(room, at).await;
+        self.room_changed(room.id).await;
+        Ok(Written { at })
+    }
+
+    async fn nothing_to_do(&self, room: &RoomRow) -> Result<Written, ApiError> {
+        let next = self.store.progress(room.partition).await.map_err(store_failed)?;
+        let at = next.checked_sub(1).map_or(Position::START, |offset| Position::new(self.epoch, offset));
+        Ok(Written { at })
+    }
+
+    async fn person(&self, username: &str) -> Result<User, ApiError> {
+        let name = Username::parse(username)?;
+        let account = self.store.account(name.as_str()).await.map_err(store_failed)?;
+        account.map(|a| a.user).ok_or(ApiError::NotFound)
+    }
+
+    /// The room of that slug, whoever asks.
+    pub(super) async fn room_by_slug(&self, slug: &str) -> Result<Option<RoomRow>, ApiError> {
+        self.store.room(&RoomKey::Slug(slug.to_owned())).await.map_err(store_failed)
+    }
+}

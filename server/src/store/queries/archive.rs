@@ -1,0 +1,120 @@
+//! The archive: every event of a room as readers see it.
+
+use super::{Connection, progress};
+use crate::store::{
+    EventPage, PostedRow, RoomRow, StoreError,
+    row::{position, signed},
+};
+use app::model::{Event, KnownEvent, MessageId, Position, RoomId, UserId};
+use uuid::Uuid;
+
+/// `conn` must see one moment all along.
+pub(super) async fn page(
+    conn: &mut Connection,
+    room: &RoomRow,
+    after: Position,
+    limit: u32,
+) -> Result<EventPage, StoreError> {
+    let folded_to = progress::folded_to(conn, room.partition).await?;
+    let limit = limit.max(1) as usize;
+    let mut rows: Vec<(i64, i64, String)> = sqlx::query_as(
+        "select epoch, offset_no, body from events
+         where room = $1 and (epoch, offset_no) > ($2, $3)
+         order by epoch, offset_no limit $4",
+    )
+    .bind(room.id.0)
+    .bind(i64::from(after.epoch))
+    .bind(signed(after.offset))
+    .bind(signed(limit as u64 + 1))
+    .fetch_all(conn)
+    .await?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let placed = |(epoch, offset, body): (i64, i64, String)| {
+        let at = position(epoch, offset);
+        Ok((at, read(&body, at)?))
+    };
+    let events = rows.into_iter().map(placed).collect::<Result<Vec<_>, StoreError>>()?;
+    let at = match events.last() {
+        Some((last, _)) if more => *last,
+        _ => folded_to,
+    };
+    Ok(EventPage { events, at, more })
+}
+
+/// Where the room's last event is.
+pub(super) async fn head(conn: &mut Connection, room: RoomId) -> Result<Position, StoreError> {
+    let last: Option<(i64, i64)> = sqlx::query_as(
+        "select epoch, offset_no from events where room = $1 order by epoch desc, offset_no desc limit 1",
+    )
+    .bind(room.0)
+    .fetch_optional(conn)
+    .await?;
+    Ok(last.map_or(Position::START, |(epoch, offset)| position(epoch, offset)))
+}
+
+pub(super) async fn posted(
+    conn: &mut Connection,
+    room: RoomId,
+    id: MessageId,
+) -> Result<Option<PostedRow>, StoreError> {
+    let row: Option<(Uuid, i64, i64, bool, String)> = sqlx::query_as(
+        "select m.author, m.epoch, m.offset_no, m.deleted, e.body
+         from messages m
+         join events e on e.room = m.room and e.epoch = m.epoch and e.offset_no = m.offset_no
+         where m.room = $1 and m.id = $2",
+    )
+    .bind(room.0)
+    .bind(id.0)
+    .fetch_optional(conn)
+    .await?;
+    let Some((author, epoch, offset, deleted, event)) = row else { return Ok(None) };
+    let at = position(epoch, offset);
+    let body = match read(&event, at)? {
+        Event::Known(KnownEvent::MessagePosted { message }) if !deleted => Some(message.body),
+        _ => None,
+    };
+    Ok(Some(PostedRow { author: UserId(author), at, body }))
+}
+
+/// Takes the text out of every event that carries that of a message.
+pub(super) async fn blank(conn: &mut Connection, room: RoomId, id: MessageId) -> Result<(), sqlx::Error> {
+    let rows: Vec<(i64, i64, String)> =
+        sqlx::query_as("select epoch, offset_no, body from events where room = $1 and message = $2")
+            .bind(room.0)
+            .bind(id.0)
+            .fetch_all(&mut *conn)
+            .await?;
+    for (epoch, offset, body) in rows {
+        let event = read(&body, position(epoch, offset)).map_err(|e| sqlx::Error::Decode(e.into()))?;
+        sqlx::query("update events set body = $4 where room = $1 and epoch = $2 and offset_no = $3")
+            .bind(room.0)
+            .bind(epoch)
+            .bind(offset)
+            .bind(write(&blanked(event)))
+            .execute(&mut *conn)
+            .await?;
+    }
+    Ok(())
+}
+
+fn blanked(mut event: Event) -> Event {
+    match &mut event {
+        Event::Known(KnownEvent::MessagePosted { message }) => {
+            message.body.clear();
+            message.deleted = true;
+        }
+        Event::Known(KnownEvent::MessageEdited { body, .. }) => body.clear(),
+        _ => {}
+    }
+    event
+}
+
+/// An event as the archive keeps it.
+pub(super) fn write(event: &Event) -> String {
+    serde_json::to_string(event).expect("an event is plain data")
+}
+
+fn read(body: &str, at: Position) -> Result<Event, StoreError> {
+    serde_json::from_str(body).map_err(|e| StoreError::Broken(format!("the archive's event at {at}: {e}")))
+}

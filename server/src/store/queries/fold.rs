@@ -1,0 +1,114 @@
+//! Folding: from the log's records to the archive and to what is read.
+//!
+//! It decides nothing that the log has not decided, and looks at no clock: the
+//! same records give the same rows, whenever and wherever they are folded.
+
+use super::{Connection, pending::Pending, progress, projection};
+use crate::{
+    log::Record,
+    store::{
+        FoldError, Placed, StoreError,
+        failure::refusal,
+        row::{now, signed},
+    },
+};
+use app::model::{Event, KnownEvent, Position};
+
+/// How many rows go to the database together.
+pub(super) const RUN: usize = 500;
+
+/// Records of a partition that are folded in one transaction.
+pub(super) struct Batch<'a> {
+    pub(super) partition: u32,
+    pub(super) from: u64,
+    pub(super) next: u64,
+    pub(super) records: &'a [Placed],
+    /// How many rows may go in together. With 1, [`FoldError::Poison`] names the right record.
+    pub(super) run: usize,
+}
+
+pub(super) async fn fold(tx: &mut Connection, batch: &Batch<'_>) -> Result<(), FoldError> {
+    let epoch = progress::advance(tx, batch.partition, batch.from, batch.next).await?;
+    let mut pending = Pending::default();
+    let mut offset = batch.from;
+    for placed in batch.records {
+        offset = placed.offset;
+        apply(tx, &mut pending, Position::new(epoch, offset), &placed.record).await?;
+        if pending.len() >= batch.run {
+            pending.flush(tx).await.map_err(|e| poison_or_store(e, offset))?;
+        }
+    }
+    pending.flush(tx).await.map_err(|e| poison_or_store(e, offset))
+}
+
+async fn apply<'a>(
+    tx: &mut Connection,
+    pending: &mut Pending<'a>,
+    at: Position,
+    record: &'a Record,
+) -> Result<(), FoldError> {
+    let known = match &record.event {
+        Event::Known(known) => known,
+        // A later version's: kept, and nothing follows from it here.
+        Event::Unknown(_) => {
+            pending.archive(record, at, None);
+            return Ok(());
+        }
+    };
+    if has_nul(known) {
+        // PostgreSQL's text cannot hold it; so that a log folds to the same rows everywhere, SQLite's may not either.
+        return Err(FoldError::Poison { offset: at.offset, detail: "a text has a NUL character".into() });
+    }
+    if let KnownEvent::MessagePosted { message } = known {
+        pending.post(record, at, message);
+        return Ok(());
+    }
+    let poison_or_store = |e| poison_or_store(e, at.offset);
+    // The others look at rows that may be among the pending ones.
+    pending.flush(tx).await.map_err(poison_or_store)?;
+    if projection::apply(tx, at, record, known).await.map_err(poison_or_store)? {
+        pending.archive(record, at, Some(known));
+    }
+    Ok(())
+}
+
+fn has_nul(event: &KnownEvent) -> bool {
+    match event {
+        KnownEvent::MessagePosted { message } => message.body.contains('\0'),
+        KnownEvent::MessageEdited { body, .. } => body.contains('\0'),
+        KnownEvent::ReactionAdded { emoji, .. } => emoji.contains('\0'),
+        _ => false,
+    }
+}
+
+fn poison_or_store(e: sqlx::Error, offset: u64) -> FoldError {
+    match refusal(&e) {
+        Some(detail) => FoldError::Poison { offset, detail },
+        None => FoldError::Store(e.into()),
+    }
+}
+
+pub(super) async fn bury(
+    tx: &mut Connection,
+    partition: u32,
+    offset: u64,
+    payload: &[u8],
+    reason: &str,
+) -> Result<(), FoldError> {
+    let epoch = progress::advance(tx, partition, offset, offset + 1).await?;
+    sqlx::query(
+        "insert into dead_letters (partition_no, epoch, offset_no, payload, reason, buried_at)
+         values ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(i64::from(partition))
+    .bind(i64::from(epoch))
+    .bind(signed(offset))
+    .bind(payload)
+    // A reason may quote what it is about, NUL and all.
+    .bind(reason.replace('\0', " "))
+    .bind(now())
+    .execute(tx)
+    .await
+    .map_err(StoreError::from)?;
+    Ok(())
+}

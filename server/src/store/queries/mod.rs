@@ -1,0 +1,188 @@
+//! The queries of both adapters. Each adapter includes this folder as a module
+//! of its own, so `super` is the adapter: its pools, its connection type, and
+//! `bulk`, the inserts of many rows that the two databases do differently. The
+//! text of all other queries is the same for both.
+
+mod accounts;
+mod archive;
+mod fold;
+mod history;
+mod members;
+mod messages;
+mod pending;
+mod progress;
+mod projection;
+mod rooms;
+mod sessions;
+
+use super::{Adapter, Connection, bulk};
+use crate::store::{
+    Account, AccountMade, EventPage, FoldError, NewAccount, NewRoom, NewSession, Placed, PostedRow, RoomKey, RoomRow,
+    Rotation, Store, StoreError, Window, failure::within,
+};
+use app::{
+    backend::Member,
+    model::{Message, MessageId, MessagePage, Millis, Position, Role, Room, RoomId, SessionId, User, UserId},
+};
+use async_trait::async_trait;
+
+#[async_trait]
+impl Store for Adapter {
+    async fn check(&self) -> Result<(), StoreError> {
+        within(async { progress::epoch(&mut *self.reader().await?).await }).await.map(drop)
+    }
+
+    async fn epoch(&self) -> Result<u32, StoreError> {
+        within(async { progress::epoch(&mut *self.reader().await?).await }).await
+    }
+
+    async fn progress(&self, partition: u32) -> Result<u64, StoreError> {
+        within(async { progress::next(&mut *self.reader().await?, partition).await }).await
+    }
+
+    async fn fold(&self, partition: u32, from: u64, next: u64, records: &[Placed]) -> Result<(), FoldError> {
+        within(async {
+            let mut batch = fold::Batch { partition, from, next, records, run: fold::RUN };
+            let mut tx = self.begin().await?;
+            let mut folded = fold::fold(&mut tx, &batch).await;
+            if matches!(folded, Err(FoldError::Poison { .. })) && records.len() > 1 {
+                // Among rows that went in together the culprit is not known: once more, one by one.
+                tx.rollback().await.map_err(StoreError::from)?;
+                tx = self.begin().await?;
+                batch.run = 1;
+                folded = fold::fold(&mut tx, &batch).await;
+            }
+            folded?;
+            Ok(tx.commit().await.map_err(StoreError::from)?)
+        })
+        .await
+    }
+
+    async fn bury(&self, partition: u32, offset: u64, payload: &[u8], reason: &str) -> Result<(), FoldError> {
+        within(async {
+            let mut tx = self.begin().await?;
+            fold::bury(&mut tx, partition, offset, payload, reason).await?;
+            Ok(tx.commit().await.map_err(StoreError::from)?)
+        })
+        .await
+    }
+
+    async fn create_account(&self, new: &NewAccount) -> Result<AccountMade, StoreError> {
+        within(async {
+            let mut tx = self.begin().await?;
+            let made = accounts::create(&mut tx, new).await?;
+            tx.commit().await?;
+            Ok(made)
+        })
+        .await
+    }
+
+    async fn account(&self, username: &str) -> Result<Option<Account>, StoreError> {
+        within(async { accounts::by_username(&mut *self.reader().await?, username).await }).await
+    }
+
+    async fn has_admin(&self) -> Result<bool, StoreError> {
+        within(async { accounts::has_admin(&mut *self.reader().await?).await }).await
+    }
+
+    async fn create_session(&self, new: &NewSession) -> Result<(), StoreError> {
+        within(async {
+            let mut tx = self.begin().await?;
+            sessions::create(&mut tx, new).await?;
+            Ok(tx.commit().await?)
+        })
+        .await
+    }
+
+    async fn session(&self, id: SessionId, now: Millis) -> Result<Option<User>, StoreError> {
+        within(async { sessions::live(&mut *self.reader().await?, id, now).await }).await
+    }
+
+    async fn rotate(&self, old: &[u8; 32], new: &[u8; 32], now: Millis) -> Result<Rotation, StoreError> {
+        within(async {
+            let mut tx = self.begin().await?;
+            let rotation = sessions::rotate(&mut tx, old, new, now).await?;
+            tx.commit().await?;
+            Ok(rotation)
+        })
+        .await
+    }
+
+    async fn end_session(&self, id: SessionId) -> Result<(), StoreError> {
+        within(async { sessions::end(&mut *self.writer().await?, id).await }).await
+    }
+
+    async fn end_sessions(&self, user: UserId) -> Result<Vec<SessionId>, StoreError> {
+        within(async { sessions::end_all(&mut *self.writer().await?, user).await }).await
+    }
+
+    async fn create_room(&self, new: &NewRoom) -> Result<bool, StoreError> {
+        within(async { rooms::create(&mut *self.writer().await?, new).await }).await
+    }
+
+    async fn room(&self, key: &RoomKey) -> Result<Option<RoomRow>, StoreError> {
+        within(async { rooms::by_key(&mut *self.reader().await?, key).await }).await
+    }
+
+    async fn rooms(&self, user: Option<UserId>) -> Result<Vec<Room>, StoreError> {
+        within(async { rooms::known_to(&mut *self.reader().await?, user).await }).await
+    }
+
+    async fn member_count(&self, room: RoomId) -> Result<u64, StoreError> {
+        within(async { members::count(&mut *self.reader().await?, room).await }).await
+    }
+
+    async fn role(&self, room: RoomId, user: UserId) -> Result<Option<Role>, StoreError> {
+        within(async { members::role(&mut *self.reader().await?, room, user).await }).await
+    }
+
+    async fn members(&self, room: RoomId) -> Result<Vec<Member>, StoreError> {
+        within(async { members::of(&mut *self.reader().await?, room).await }).await
+    }
+
+    async fn history(&self, room: &RoomRow, window: Window, limit: u32) -> Result<Option<MessagePage>, StoreError> {
+        within(async {
+            let mut tx = self.snapshot().await?;
+            let page = history::page(&mut tx, room, window, limit).await?;
+            tx.commit().await?;
+            Ok(page)
+        })
+        .await
+    }
+
+    async fn message(&self, room: RoomId, id: MessageId) -> Result<Option<Message>, StoreError> {
+        within(async {
+            let mut tx = self.snapshot().await?;
+            let message = messages::one(&mut tx, room, id).await?;
+            tx.commit().await?;
+            Ok(message)
+        })
+        .await
+    }
+
+    async fn posted(&self, room: RoomId, id: MessageId) -> Result<Option<PostedRow>, StoreError> {
+        within(async { archive::posted(&mut *self.reader().await?, room, id).await }).await
+    }
+
+    async fn head(&self, room: &RoomRow) -> Result<Position, StoreError> {
+        within(async { archive::head(&mut *self.reader().await?, room.id).await }).await
+    }
+
+    async fn events(&self, room: &RoomRow, after: Position, limit: u32) -> Result<EventPage, StoreError> {
+        within(async {
+            let mut tx = self.snapshot().await?;
+            let page = archive::page(&mut tx, room, after, limit).await?;
+            tx.commit().await?;
+            Ok(page)
+        })
+        .await
+    }
+
+    async fn mark_read(&self, room: RoomId, user: UserId, at: Position) -> Result<(), StoreError> {
+        within(async { members::mark_read(&mut *self.writer().await?, room, user, at).await }).await
+    }
+
+    async fn read_marker(&self, room: RoomId, user: UserId) -> Result<Option<Position>, StoreError> {
+        within(async { members::read_marker(&mut *self.reader().await?, room, user).await }).await
+    }
+}

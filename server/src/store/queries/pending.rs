@@ -1,0 +1,92 @@
+//! Rows of a fold that are not yet in the database, so that many go in together.
+
+use super::{Connection, archive, bulk};
+use crate::{
+    log::Record,
+    store::row::{NewEvent, NewMessage, signed},
+};
+use app::model::{Event, KnownEvent, Message, Position};
+use std::collections::HashSet;
+use uuid::Uuid;
+
+/// Posted messages and events, each in the order of the log. Whatever reads or changes rows flushes them first.
+#[derive(Default)]
+pub(super) struct Pending<'a> {
+    posted: Vec<(NewMessage<'a>, NewEvent)>,
+    events: Vec<NewEvent>,
+}
+
+impl<'a> Pending<'a> {
+    pub(super) fn len(&self) -> usize {
+        self.posted.len() + self.events.len()
+    }
+
+    /// A message, and its event if the id turns out to be new in the room.
+    pub(super) fn post(&mut self, record: &'a Record, at: Position, message: &'a Message) {
+        let row = NewMessage {
+            room: record.room.0,
+            id: message.id.0,
+            epoch: i64::from(at.epoch),
+            offset: signed(at.offset),
+            author: message.author.id.0,
+            body: &message.body,
+            sent_at: message.sent_at,
+            reply_to: message.reply_to.map(|id| id.0),
+        };
+        self.posted.push((row, new_event(record, at, Some(message.id.0))));
+    }
+
+    /// An event for the archive.
+    pub(super) fn archive(&mut self, record: &Record, at: Position, known: Option<&KnownEvent>) {
+        let text_of = match known {
+            Some(KnownEvent::MessageEdited { id, .. }) => Some(id.0),
+            _ => None,
+        };
+        self.events.push(new_event(record, at, text_of));
+    }
+
+    pub(super) async fn flush(&mut self, tx: &mut Connection) -> Result<(), sqlx::Error> {
+        let mut seen = HashSet::new();
+        // The first in the log stands. The database is not asked to choose among the rows of one statement.
+        let (messages, events): (Vec<_>, Vec<_>) =
+            self.posted.drain(..).filter(|(message, _)| seen.insert((message.room, message.id))).unzip();
+        if !messages.is_empty() {
+            let inserted: HashSet<i64> = bulk::insert_messages(tx, &messages).await?.into_iter().collect();
+            self.events.extend(events.into_iter().filter(|event| inserted.contains(&event.offset)));
+        }
+        if !self.events.is_empty() {
+            bulk::insert_events(tx, &self.events).await?;
+            self.events.clear();
+        }
+        Ok(())
+    }
+}
+
+fn new_event(record: &Record, at: Position, message: Option<Uuid>) -> NewEvent {
+    let event = record.event_at(at);
+    NewEvent {
+        room: record.room.0,
+        epoch: i64::from(at.epoch),
+        offset: signed(at.offset),
+        kind: kind(&event),
+        message,
+        body: archive::write(&event),
+    }
+}
+
+fn kind(event: &Event) -> String {
+    match event {
+        Event::Known(known) => match known {
+            KnownEvent::RoomCreated { .. } => "room_created",
+            KnownEvent::MessagePosted { .. } => "message_posted",
+            KnownEvent::MessageEdited { .. } => "message_edited",
+            KnownEvent::MessageDeleted { .. } => "message_deleted",
+            KnownEvent::ReactionAdded { .. } => "reaction_added",
+            KnownEvent::ReactionRemoved { .. } => "reaction_removed",
+            KnownEvent::MemberJoined { .. } => "member_joined",
+            KnownEvent::MemberLeft { .. } => "member_left",
+        }
+        .into(),
+        Event::Unknown(json) => json.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default().replace('\0', " "),
+    }
+}

@@ -1,0 +1,57 @@
+//! The log's generation, and how far each partition is folded.
+
+use super::Connection;
+use crate::store::{
+    FoldError, StoreError,
+    row::{signed, small, unsigned},
+};
+use app::model::Position;
+
+pub(super) async fn epoch(conn: &mut Connection) -> Result<u32, StoreError> {
+    let epoch: i64 = sqlx::query_scalar("select epoch from meta").fetch_one(conn).await?;
+    Ok(small(epoch))
+}
+
+pub(super) async fn next(conn: &mut Connection, partition: u32) -> Result<u64, StoreError> {
+    let next: Option<i64> = sqlx::query_scalar("select next_offset from progress where partition_no = $1")
+        .bind(i64::from(partition))
+        .fetch_optional(conn)
+        .await?;
+    Ok(unsigned(next.unwrap_or(0)))
+}
+
+/// The position that everything folded so far is at or before.
+pub(super) async fn folded_to(conn: &mut Connection, partition: u32) -> Result<Position, StoreError> {
+    let (epoch, next): (i64, Option<i64>) = sqlx::query_as(
+        "select meta.epoch, progress.next_offset from meta left join progress on progress.partition_no = $1",
+    )
+    .bind(i64::from(partition))
+    .fetch_one(conn)
+    .await?;
+    Ok(match unsigned(next.unwrap_or(0)) {
+        0 => Position::START,
+        next => Position::new(small(epoch), next - 1),
+    })
+}
+
+/// Moves a partition's progress, only from where it is said to be, and returns the epoch that its records are of. The
+/// row stays locked until the transaction ends, so two folds of a partition come one after the other.
+pub(super) async fn advance(conn: &mut Connection, partition: u32, from: u64, next: u64) -> Result<u32, FoldError> {
+    let epoch: Option<i64> = sqlx::query_scalar(
+        "insert into progress (partition_no, next_offset)
+         select $1, $3 where $2 = 0 or exists (select 1 from progress where partition_no = $1)
+         on conflict (partition_no) do update set next_offset = excluded.next_offset
+         where progress.next_offset = $2
+         returning (select epoch from meta)",
+    )
+    .bind(i64::from(partition))
+    .bind(signed(from))
+    .bind(signed(next))
+    .fetch_optional(&mut *conn)
+    .await
+    .map_err(StoreError::from)?;
+    match epoch {
+        Some(epoch) => Ok(small(epoch)),
+        None => Err(FoldError::Moved { actual: self::next(conn, partition).await? }),
+    }
+}

@@ -1,0 +1,130 @@
+//! What follows from an event that is not a posted message.
+
+use super::{Connection, archive};
+use crate::{log::Record, store::row::signed};
+use app::model::{KnownEvent, MessageId, Millis, Position, Role, RoomId, UserId};
+
+/// Whether the event belongs into the archive.
+pub(super) async fn apply(
+    tx: &mut Connection,
+    at: Position,
+    record: &Record,
+    event: &KnownEvent,
+) -> Result<bool, sqlx::Error> {
+    let room = record.room;
+    match event {
+        KnownEvent::MessagePosted { .. } => {}
+        // One record makes the room and its owner: a crash cannot come between.
+        KnownEvent::RoomCreated { by } => join(tx, room, by.id, Role::Owner, at).await?,
+        KnownEvent::MessageEdited { id, body, edited_at } => {
+            // One that comes to nothing is not kept: its text would outlive a deletion that came before it.
+            return edit(tx, room, *id, record.by, body, *edited_at).await;
+        }
+        KnownEvent::MessageDeleted { id, .. } => delete(tx, room, *id).await?,
+        KnownEvent::ReactionAdded { id, emoji, by } => react(tx, room, *id, emoji, by.id, at).await?,
+        KnownEvent::ReactionRemoved { id, emoji, by } => take_back(tx, room, *id, emoji, by.id).await?,
+        KnownEvent::MemberJoined { user, role } => join(tx, room, user.id, *role, at).await?,
+        KnownEvent::MemberLeft { user, .. } => leave(tx, room, user.id).await?,
+    }
+    Ok(true)
+}
+
+/// Only the author edits, and only what is not deleted.
+async fn edit(
+    tx: &mut Connection,
+    room: RoomId,
+    id: MessageId,
+    by: UserId,
+    body: &str,
+    edited_at: Millis,
+) -> Result<bool, sqlx::Error> {
+    let edited = sqlx::query(
+        "update messages set body = $4, edited_at = $5 where room = $1 and id = $2 and author = $3 and not deleted",
+    )
+    .bind(room.0)
+    .bind(id.0)
+    .bind(by.0)
+    .bind(body)
+    .bind(edited_at)
+    .execute(tx)
+    .await?;
+    Ok(edited.rows_affected() == 1)
+}
+
+async fn delete(tx: &mut Connection, room: RoomId, id: MessageId) -> Result<(), sqlx::Error> {
+    sqlx::query("update messages set body = '', deleted = $3 where room = $1 and id = $2")
+        .bind(room.0)
+        .bind(id.0)
+        .bind(true)
+        .execute(&mut *tx)
+        .await?;
+    archive::blank(tx, room, id).await
+}
+
+/// Under a message that is not there, or not any more, nothing is put.
+async fn react(
+    tx: &mut Connection,
+    room: RoomId,
+    id: MessageId,
+    emoji: &str,
+    by: UserId,
+    at: Position,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into reactions (room, message, emoji, account, epoch, offset_no)
+         select $1, $2, $3, $4, $5, $6
+         where exists (select 1 from messages where room = $1 and id = $2 and not deleted)
+         on conflict (room, message, emoji, account) do nothing",
+    )
+    .bind(room.0)
+    .bind(id.0)
+    .bind(emoji)
+    .bind(by.0)
+    .bind(i64::from(at.epoch))
+    .bind(signed(at.offset))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn take_back(
+    tx: &mut Connection,
+    room: RoomId,
+    id: MessageId,
+    emoji: &str,
+    by: UserId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from reactions where room = $1 and message = $2 and emoji = $3 and account = $4")
+        .bind(room.0)
+        .bind(id.0)
+        .bind(emoji)
+        .bind(by.0)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Who is in already gets the new role and keeps the place of joining.
+async fn join(tx: &mut Connection, room: RoomId, user: UserId, role: Role, at: Position) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into memberships (room, account, role, joined_epoch, joined_offset) values ($1, $2, $3, $4, $5)
+         on conflict (room, account) do update set role = excluded.role",
+    )
+    .bind(room.0)
+    .bind(user.0)
+    .bind(role.as_str())
+    .bind(i64::from(at.epoch))
+    .bind(signed(at.offset))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn leave(tx: &mut Connection, room: RoomId, user: UserId) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from memberships where room = $1 and account = $2")
+        .bind(room.0)
+        .bind(user.0)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
