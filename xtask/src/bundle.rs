@@ -1,6 +1,6 @@
 //! The bundle: script and WebAssembly by wasm-bindgen, the style, the assets.
 
-use crate::site::Site;
+use crate::{compress, site::Site};
 use anyhow::{Context, Result, ensure};
 use std::{fs, path::Path};
 use wasm_bindgen_cli_support::Bindgen;
@@ -11,11 +11,14 @@ pub fn write(site: &Site, folder: &Path) -> Result<u64> {
     fs::create_dir_all(&pkg)?;
     copy_folder(&site.assets_dir, folder)?;
     style(site, &pkg)?;
-    script(site, &pkg)
+    let size = script(site, &pkg)?;
+    if site.for_people {
+        compress::beside(folder)?;
+    }
+    Ok(size)
 }
 
 fn script(site: &Site, pkg: &Path) -> Result<u64> {
-    let for_people = site.browser_profile.contains("release");
     let name = &site.output_name;
     Bindgen::new()
         .input_path(&site.wasm)
@@ -23,8 +26,8 @@ fn script(site: &Site, pkg: &Path) -> Result<u64> {
         .web(true)?
         .typescript(false)
         // Names make a panic's trace readable, and a third of the file.
-        .remove_name_section(for_people)
-        .remove_producers_section(for_people)
+        .remove_name_section(site.for_people)
+        .remove_producers_section(site.for_people)
         .generate(pkg)
         .context("wasm-bindgen")?;
     // Leptos asks for `<name>.wasm` when LEPTOS_OUTPUT_NAME is set at its build, as .cargo/config.toml does.

@@ -7,6 +7,7 @@
 
 mod build;
 mod bundle;
+mod compress;
 mod place;
 mod site;
 

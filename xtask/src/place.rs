@@ -44,7 +44,7 @@ fn move_over(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Every file below a folder, relative to it.
-fn files(folder: &Path) -> Result<BTreeSet<PathBuf>> {
+pub fn files(folder: &Path) -> Result<BTreeSet<PathBuf>> {
     let mut found = BTreeSet::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(below) = folders.pop() {

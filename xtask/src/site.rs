@@ -10,6 +10,8 @@ use std::{
 
 /// The site's description with every path made absolute.
 pub struct Site {
+    /// Worth some minutes of a build: as small and as fast as it gets.
+    pub for_people: bool,
     /// The cargo that runs us: a nested one must be the same.
     pub cargo: String,
     /// The workspace.
@@ -76,6 +78,7 @@ impl Site {
         let server_binary =
             target.join(folder(&server_profile)).join(format!("{bin_target}{}", env::consts::EXE_SUFFIX));
         Ok(Self {
+            for_people: release,
             cargo,
             server: (needed("bin-package")?, bin_target),
             server_binary,
