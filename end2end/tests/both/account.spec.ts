@@ -17,15 +17,15 @@ test('a person registers, signs out and signs in again', async ({ server, page }
 test('a wrong password is told in words, and the name need not be typed again', async ({ api, server, page }) => {
   const ada = await api.register('Ada');
   await signIn(page, server.url, ada.username, 'not the password');
-  await expect(page.getByText(/do not fit/i)).toBeVisible();
-  await expect(page.getByLabel(/user ?name/i)).toHaveValue(ada.username);
+  await expect(page.getByRole('alert')).toContainText('do not fit');
+  await expect(page.getByLabel('User name')).toHaveValue(ada.username);
   await expect(signOutButton(page)).toHaveCount(0);
 });
 
 test('a name that is taken is told in words', async ({ api, server, page }) => {
   const ada = await api.register('Ada');
   await register(page, server.url, { ...ada, displayName: 'Somebody else' });
-  await expect(page.getByText(/taken/i)).toBeVisible();
+  await expect(page.getByRole('alert')).toContainText('taken');
 });
 
 test('a short password is told in words', async ({ server, page }) => {

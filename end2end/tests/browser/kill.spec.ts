@@ -1,7 +1,7 @@
 // The server dies in the middle of a burst and comes back.
 import { unique } from '../../support/api.ts';
 import { expect, mark, test } from '../../support/fixtures.ts';
-import { RoomPage } from '../../support/pages.ts';
+import { live, RoomPage } from '../../support/pages.ts';
 
 // While it is away, browsers tell of every connection that they could not make.
 test.use({ expectedComplaints: [/ERR_CONNECTION|WebSocket connection|Failed to load resource|net::ERR/i] as never });
@@ -18,8 +18,7 @@ test('after kill -9 open pages catch up by themselves: every acknowledged messag
     await new RoomPage(await newPerson(ada)).open(server.url, room),
     await new RoomPage(await newPerson()).open(server.url, room),
   ];
-  await api.post(ada, room, 'ready');
-  for (const shown of pages) await expect(shown.message('ready')).toHaveCount(1);
+  await live(api, ada, room, ...pages);
   const stayed = await Promise.all(pages.map(({ page }) => mark(page)));
 
   const texts = Array.from({ length: 80 }, (_, n) => `burst-${String(n).padStart(2, '0')}`);
@@ -51,8 +50,7 @@ test('a message that is written while the server is away goes out when it is bac
   const ada = await api.register('Ada');
   const room = await api.room(ada);
   const shown = await new RoomPage(await newPerson(ada)).open(server.url, room);
-  await api.post(ada, room, 'ready');
-  await expect(shown.message('ready')).toHaveCount(1);
+  await live(api, ada, room, shown);
 
   await server.kill();
   const text = unique('unsent');

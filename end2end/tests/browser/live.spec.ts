@@ -1,7 +1,7 @@
 // What happens while one looks on.
 import { unique } from '../../support/api.ts';
 import { expect, mark, test } from '../../support/fixtures.ts';
-import { RoomPage } from '../../support/pages.ts';
+import { live, RoomPage } from '../../support/pages.ts';
 
 test('two people chat: each sees the other at once, and each message once', async ({ api, server, newPerson }) => {
   const ada = await api.register('Ada');
@@ -9,6 +9,7 @@ test('two people chat: each sees the other at once, and each message once', asyn
   const hers = await new RoomPage(await newPerson(ada)).open(server.url, room);
   const guests = await new RoomPage(await newPerson()).open(server.url, room);
   await guests.enterAsGuest();
+  await live(api, ada, room, hers, guests);
   const stayed = [await mark(hers.page), await mark(guests.page)];
 
   const [question, answer] = [unique('question'), unique('answer')];
@@ -52,8 +53,7 @@ test('Enter sends, Shift and Enter breaks the line', async ({ api, server, newPe
   const page = await newPerson(ada);
   const shown = await new RoomPage(page).open(server.url, room);
   // Enter is the script's: it has to be there first. A message that arrives live tells that it is.
-  await api.post(ada, room, 'ready');
-  await expect(shown.message('ready')).toHaveCount(1);
+  await live(api, ada, room, shown);
 
   await shown.composer.click();
   await page.keyboard.type('one');
@@ -68,8 +68,7 @@ test('whoever ends the session elsewhere is told here', async ({ api, server, ne
   const ada = await api.register('Ada');
   const room = await api.room(ada, unique('inner'), 'members');
   const shown = await new RoomPage(await newPerson(ada)).open(server.url, room);
-  await api.post(ada, room, 'ready');
-  await expect(shown.message('ready')).toHaveCount(1);
+  await live(api, ada, room, shown);
   await api.call('DELETE', '/sessions', ada.token);
-  await expect(shown.page.getByText(/session (has )?ended|sign(ed)? (in|out)/i).first()).toBeVisible();
+  await expect(shown.page.getByText('Your session has ended.')).toBeVisible();
 });

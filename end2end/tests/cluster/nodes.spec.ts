@@ -1,7 +1,7 @@
 // Three nodes, one chat, on real Kafka, Redis and PostgreSQL.
 import { Api, unique } from '../../support/api.ts';
 import { expect, mark, test } from '../../support/fixtures.ts';
-import { RoomPage } from '../../support/pages.ts';
+import { live, RoomPage } from '../../support/pages.ts';
 
 test('what is posted at one node shows at the two others', async ({ nodes, newPerson }) => {
   const [a, b, c] = nodes;
@@ -14,6 +14,7 @@ test('what is posted at one node shows at the two others', async ({ nodes, newPe
     await new RoomPage(await newPerson()).open(c.url, room),
   ];
 
+  await live(api, ada, room, hers, ...others);
   const texts = [unique('across-1'), unique('across-2')];
   for (const text of texts) {
     await hers.say(text);
@@ -57,8 +58,7 @@ test.describe('a node dies', () => {
     const room = await api.room(ada);
     const atB = await new RoomPage(await newPerson()).open(b.url, room);
     const atC = await new RoomPage(await newPerson()).open(c.url, room);
-    await api.post(ada, room, 'ready');
-    for (const shown of [atB, atC]) await expect(shown.message('ready')).toHaveCount(1);
+    await live(api, ada, room, atB, atC);
     const stayed = await mark(atC.page);
 
     await c.kill();
