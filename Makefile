@@ -1,0 +1,42 @@
+# `make help` tells what there is.
+.DEFAULT_GOAL := help
+.PHONY: help run test dev release cluster check size prerequisites
+
+# Arguments for the server: make run ARGS='--listen 127.0.0.1:4000'
+ARGS ?=
+XTASK := cargo run --package xtask --
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+run: prerequisites ## build and start Partyline on one machine, data in ./data
+	@$(XTASK) run -- $(ARGS)
+
+test: ## every test, against real Kafka, Redis, PostgreSQL and a browser
+	@end2end/test
+
+dev: prerequisites ## rebuild and reload at each change of a file (cargo-leptos)
+	@xtask/tools cargo-leptos wasm-bindgen
+	@cargo leptos watch
+
+release: prerequisites ## one optimised program and its site in target/release
+	@$(XTASK) build --release
+	@rm -rf target/release/site && cp -R target/site target/release/site
+	@echo "start it:  LEPTOS_SITE_ROOT=target/release/site target/release/partyline"
+
+cluster: prerequisites ## Kafka, Redis, PostgreSQL and three nodes on this machine
+	@end2end/cluster
+
+# Clippy sees server and app in one invocation: with other features it would compile the world again.
+check: prerequisites ## formatting and lints, warnings are errors
+	cargo fmt --all --check
+	cargo clippy -p server -p app --all-targets -- -D warnings
+	cargo clippy -p xtask --all-targets -- -D warnings
+	cargo clippy -p frontend --target wasm32-unknown-unknown --target-dir target/front -- -D warnings
+
+size: prerequisites ## what a browser downloads, against the budgets
+	@$(XTASK) site --release
+	@node end2end/size.mjs target/site/pkg
+
+prerequisites:
+	@xtask/packages build

@@ -1,0 +1,42 @@
+import { defineConfig } from '@playwright/test';
+
+// Each project starts the servers that it needs itself: see support/server.ts.
+const withoutJavaScript = { javaScriptEnabled: false };
+
+export default defineConfig({
+  testDir: './tests',
+  outputDir: './test-results',
+  // Each test has people, rooms and texts of its own, but a core or two is all there may be.
+  workers: 1,
+  timeout: 60_000,
+  expect: { timeout: 10_000 },
+  forbidOnly: !!process.env.CI,
+  retries: 0,
+  reporter: [['list'], ['json', { outputFile: 'test-results/results.json' }]],
+  use: {
+    browserName: 'chromium',
+    viewport: { width: 1280, height: 800 },
+    locale: 'en-GB',
+    timezoneId: 'UTC',
+    screenshot: 'only-on-failure',
+    trace: 'retain-on-failure',
+    launchOptions: {
+      // Unset: the browser that Playwright brought along.
+      executablePath: process.env.CHROMIUM || undefined,
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    },
+  },
+  projects: [
+    { name: 'with JavaScript', testMatch: ['both/*.spec.ts', 'browser/*.spec.ts'] },
+    { name: 'without JavaScript', testMatch: 'both/*.spec.ts', use: withoutJavaScript },
+    { name: 'cluster', testMatch: 'cluster/*.spec.ts' },
+  ],
+});

@@ -1,0 +1,45 @@
+// Pictures of the pages for people to look at: test-results/screens. What a
+// picture cannot tell is checked: nothing is wider than the screen.
+import { type Account, type Api, type Room, unique } from '../../support/api.ts';
+import { expect, test } from '../../support/fixtures.ts';
+
+async function conversation(api: Api): Promise<{ ada: Account; room: Room }> {
+  const [ada, lin] = [await api.register('Ada'), await api.register('Lin')];
+  const room = await api.room(ada, unique('harbour'));
+  await api.join(lin, room);
+  await api.post(ada, room, 'Good morning! The ferry leaves at ten, and the wind is fair.');
+  await api.post(ada, room, 'Who brings the map?');
+  const { id } = await api.post(lin, room, 'I do. Also bread, cheese,\nand the good thermos.');
+  await api.call('PUT', `/rooms/${room.id}/messages/${id}/reactions/${encodeURIComponent('👍')}`, ada.token);
+  await api.post(lin, room, `A long one: ${'we walk along the quay until the lighthouse, then back by the dunes. '.repeat(6)}`);
+  await api.post(ada, room, 'averyveryverylongwordthathasnospaceatallandmustnotmakethepagewider'.repeat(3));
+  const { at } = await api.post(ada, room, 'See you at the pier.');
+  await api.history(room, ada, at);
+  return { ada, room };
+}
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  for (const width of [390, 1280]) {
+    test(`pages at ${width} px, ${colorScheme}`, async ({ api, server, newPerson }) => {
+      const { ada, room } = await conversation(api);
+      const [member, visitor] = [await newPerson(ada), await newPerson()];
+      for (const [name, page, path] of [
+        ['room', member, `/rooms/${room.slug}`],
+        ['rooms', member, '/'],
+        ['visitor-room', visitor, `/rooms/${room.slug}`],
+        ['visitor', visitor, '/'],
+        ['login', visitor, '/login'],
+        ['register', visitor, '/register'],
+        ['missing', visitor, '/rooms/never-made'],
+      ] as const) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height: width === 390 ? 844 : 800 });
+        await page.goto(server.url + path);
+        await expect(page.getByRole('main')).toBeVisible();
+        await page.screenshot({ path: `test-results/screens/${name}-${width}-${colorScheme}.png` });
+        const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+        expect(wider, `${path} is wider than the screen`).toBeLessThanOrEqual(0);
+      }
+    });
+  }
+}
