@@ -140,23 +140,21 @@ async fn with_postgresql_away_members_go_on_and_afterwards_everything_is_there()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_kafka_away_nothing_is_acknowledged_and_the_sender_is_told_so() {
-    let mut installation = Installation::new(Kind::Cluster).await;
-    let Mode::Cluster { kafka, .. } = &mut installation.mode else { unreachable!("a cluster") };
-    // A broker tells its clients where it is: a proxy before it would be passed by. So the node is given no way at all.
-    let node = installation.start().await;
-    node.server.shutdown().await;
-    kafka_is_needed(&mut installation).await;
-}
-
-/// Without a broker the program does not start, and says which it tried.
-async fn kafka_is_needed(installation: &mut Installation) {
-    let Mode::Cluster { kafka, .. } = &mut installation.mode else { unreachable!("a cluster") };
-    kafka.brokers = crate::support::installation::free_address().to_string();
-    let brokers = kafka.brokers.clone();
-    let error = server::Server::start(installation.config()).await.err().expect("it does not start");
-    let text = format!("{error:#}");
-    assert!(text.contains("Kafka") && text.contains(&brokers), "{text}");
+async fn without_a_service_the_program_does_not_start_and_says_which() {
+    let nobody = crate::support::installation::free_address().to_string();
+    for (name, variable) in [("Kafka", "KAFKA_BROKERS"), ("Redis", "REDIS_URL"), ("PostgreSQL", "DATABASE_URL")] {
+        let mut installation = Installation::new(Kind::Cluster).await;
+        let Mode::Cluster { kafka, redis, database } = &mut installation.mode else { unreachable!("a cluster") };
+        match name {
+            "Kafka" => kafka.brokers = nobody.clone(),
+            "Redis" => redis.url = format!("redis://:hush@{nobody}").into(),
+            _ => database.url = format!("postgres://ada:hush@{nobody}/chat").into(),
+        }
+        let error = server::Server::start(installation.config()).await.err().expect("it does not start");
+        let text = format!("{error:#}");
+        assert!(text.contains(name) && text.contains(variable), "{text}");
+        assert!(!text.contains("hush"), "no password in {text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,4 +2,4 @@
 
 mod fanout;
 mod log;
-mod store;
+pub mod store;
