@@ -172,7 +172,8 @@ pub trait Log: Send + Sync + 'static {
     /// [`LogError`] if the log cannot be reached.
     async fn join(&self, group: &str, start: StartAt) -> Result<mpsc::Receiver<Assigned>, LogError>;
 
-    /// Up to `limit` entries of a partition from `from` on, without a group. Empty: nothing there yet.
+    /// Up to `limit` entries of a partition from `from` on, without a group: 1,000 and about 256 KiB at most, so that fewer
+    /// than asked for do not mean the end. Empty: nothing there yet.
     ///
     /// # Errors
     /// [`LogError::OutOfRange`] if `from` is older than the oldest entry or beyond the end.

@@ -5,8 +5,15 @@
 use app::model::RoomId;
 use bytes::Bytes;
 use server::log::{Log, LogError, sqlite::SqliteLog};
-use std::path::Path;
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+};
 use tempfile::TempDir;
+
+const DIR: &str = "PARTYLINE_TEST_KILLED_DIR";
 
 async fn append(log: &SqliteLog, text: &str) -> u64 {
     log.append(0, RoomId::new(), Bytes::from(text.to_owned())).await.unwrap()
@@ -107,4 +114,65 @@ async fn partitions_that_were_there_stay() {
     log.append(3, RoomId::new(), Bytes::from_static(b"kept")).await.unwrap();
     log.close().await;
     assert_eq!(SqliteLog::open(dir.path(), 1).await.unwrap().partitions(), 4);
+}
+
+/// Not a test by itself: the process that the next one kills. It says which offsets were acknowledged.
+#[tokio::test]
+#[ignore = "run by nothing_acknowledged_is_lost_when_the_process_is_killed, in a process of its own"]
+async fn appends_until_it_is_killed() {
+    let dir = std::env::var(DIR).unwrap();
+    let log = Arc::new(SqliteLog::open(Path::new(&dir), 1).await.unwrap());
+    let mut senders = tokio::task::JoinSet::new();
+    for sender in 0..8 {
+        let log = log.clone();
+        senders.spawn(async move {
+            for n in 0..1_000_000 {
+                let text = format!("sender {sender}, message {n}");
+                let offset = append(&log, &text).await;
+                println!("acknowledged {offset} {text}");
+            }
+        });
+    }
+    senders.join_next().await;
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut acknowledged = Vec::new();
+    for round in 1..=10 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "log_sqlite::appends_until_it_is_killed", "--ignored", "--nocapture"])
+            .env(DIR, dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Killed at another place of the transaction each time.
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut heard = 0;
+        while heard < round * 17 {
+            let line = lines.next().expect("it goes on").unwrap();
+            if let Some((_, said)) = line.split_once("acknowledged ") {
+                acknowledged.push(said.to_owned());
+                heard += 1;
+            }
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // What it had said before it died counts as well; its last line may be cut short.
+        let mut rest: Vec<String> = lines.map_while(Result::ok).collect();
+        rest.pop();
+        acknowledged.extend(rest.iter().filter_map(|line| Some(line.split_once("acknowledged ")?.1.to_owned())));
+
+        let log = SqliteLog::open(dir.path(), 1).await.unwrap();
+        let (mut kept, end) = (Vec::new(), log.end(0).await.unwrap());
+        while (kept.len() as u64) < end {
+            kept.extend(log.read(0, kept.len() as u64, 1_000).await.unwrap());
+        }
+        for said in &acknowledged {
+            let (offset, text) = said.split_once(' ').unwrap();
+            assert_eq!(kept[offset.parse::<usize>().unwrap()].payload, text.as_bytes(), "round {round}");
+        }
+        log.close().await;
+    }
 }

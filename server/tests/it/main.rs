@@ -6,6 +6,7 @@ mod api;
 mod conformance;
 mod crash;
 mod live;
+mod log_kafka;
 mod log_sqlite;
 mod messages;
 mod nodes;

@@ -21,6 +21,8 @@ pub(super) fn settings(config: &KafkaConfig) -> ClientConfig {
         .set("socket.keepalive.enable", "true")
         .set("reconnect.backoff.max.ms", "1000")
         .set("topic.metadata.refresh.interval.ms", "30000")
+        // A topic that is gone is noticed in seconds, not in the default half minute.
+        .set("topic.metadata.propagation.max.ms", "5000")
         // Asking whether the topic is there must not make it, with whatever the broker thinks is right.
         .set("allow.auto.create.topics", "false")
         .set_log_level(RDKafkaLogLevel::Info);
@@ -77,7 +79,11 @@ impl ClientContext for Heard {
         // A connection that was closed on us is no error to librdkafka, but all that there is to hear.
         let mut last = self.last();
         if facility == "FAIL" && !last.refused {
-            let hint = if text.contains("APIVERSION_QUERY") { "; does it want TLS or a password?" } else { "" };
+            let hint = if text.contains("APIVERSION_QUERY") {
+                " (if it stays so: does the broker want TLS or a password?)"
+            } else {
+                ""
+            };
             last.complaint = Some(format!("{text}{hint}"));
         }
     }

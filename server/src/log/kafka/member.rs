@@ -6,10 +6,12 @@
 
 use super::{
     client::{Heard, describe, is_setup},
+    holding::{Changes, Holding},
     read::in_range,
+    topic,
 };
 use crate::log::{
-    Assigned, BATCH_BYTES, BATCH_ENTRIES, DEADLINE, Entry, LogError, Start, StartAt,
+    Assigned, BATCH_ENTRIES, DEADLINE, Entry, LogError, Start, StartAt,
     lease::{Done, lease},
 };
 use bytes::Bytes;
@@ -23,7 +25,7 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -99,18 +101,8 @@ struct Member {
 
 #[derive(Default)]
 struct State {
-    held: BTreeMap<i32, Held>,
+    holding: Holding,
     failed: bool,
-}
-
-/// A partition in this member's hands.
-struct Held {
-    entries: mpsc::Sender<Vec<Entry>>,
-    done: Done,
-    /// Read, but the holder has no room for it.
-    waiting: VecDeque<Vec<Entry>>,
-    waiting_bytes: usize,
-    paused: bool,
 }
 
 /// The member's thread.
@@ -145,14 +137,11 @@ impl Member {
 
     fn is_over(&self) -> bool {
         let state = self.state();
-        self.duty.stop.is_cancelled()
-            || self.assigned.is_closed()
-            || state.failed
-            || state.held.values().any(|held| held.entries.is_closed())
+        self.duty.stop.is_cancelled() || self.assigned.is_closed() || state.failed || state.holding.is_given_up()
     }
 
     fn someone_is_slow(&self) -> bool {
-        self.state().held.values().any(|held| held.paused)
+        self.state().holding.is_someone_slow()
     }
 
     fn fail(&self, error: &dyn std::fmt::Display) {
@@ -170,38 +159,23 @@ impl Member {
     }
 
     fn take(&self, message: &BorrowedMessage<'_>) {
-        let mut state = self.state();
-        let Some(held) = state.held.get_mut(&message.partition()) else { return };
         let payload = Bytes::copy_from_slice(message.payload().unwrap_or_default());
         let entry = Entry { offset: message.offset().cast_unsigned(), payload };
-        held.waiting_bytes += entry.payload.len();
-        match held.waiting.back_mut() {
-            Some(batch) if batch.len() < BATCH_ENTRIES && held.waiting_bytes < BATCH_BYTES => batch.push(entry),
-            _ => {
-                held.waiting_bytes = entry.payload.len();
-                held.waiting.push_back(vec![entry]);
-            }
-        }
+        self.state().holding.take(message.partition(), entry);
     }
 
     /// Gives each holder what it has room for; pauses and resumes partitions accordingly.
     fn hand_over(&self, consumer: &BaseConsumer<Self>) {
-        let (mut full, mut free) = (TopicPartitionList::new(), TopicPartitionList::new());
-        for (partition, held) in &mut self.state().held {
-            while let Some(batch) = held.waiting.pop_front() {
-                if let Err(TrySendError::Full(batch) | TrySendError::Closed(batch)) = held.entries.try_send(batch) {
-                    held.waiting.push_front(batch);
-                    break;
-                }
+        let Changes { full, free } = self.state().holding.hand_over();
+        let list = |partitions: Vec<i32>| {
+            let mut list = TopicPartitionList::new();
+            for partition in partitions {
+                list.add_partition(&self.duty.topic, partition);
             }
-            if held.paused == held.waiting.is_empty() {
-                held.paused = !held.paused;
-                let changed = if held.paused { &mut full } else { &mut free };
-                changed.add_partition(&self.duty.topic, *partition);
-            }
-        }
-        let paused = if full.count() > 0 { consumer.pause(&full) } else { Ok(()) };
-        let resumed = if free.count() > 0 { consumer.resume(&free) } else { Ok(()) };
+            list
+        };
+        let paused = if full.is_empty() { Ok(()) } else { consumer.pause(&list(full)) };
+        let resumed = if free.is_empty() { Ok(()) } else { consumer.resume(&list(free)) };
         if let Err(error) = paused.and(resumed) {
             self.fail(&describe(&error));
         }
@@ -210,12 +184,10 @@ impl Member {
     /// Passes on what the holders have done; librdkafka commits it every second and when a partition is taken away.
     fn store_commits(&self, consumer: &BaseConsumer<Self>) {
         let mut offsets = TopicPartitionList::new();
-        for (partition, held) in &self.state().held {
-            if let Some(next) = held.done.take() {
-                let stored =
-                    offsets.add_partition_offset(&self.duty.topic, *partition, Offset::Offset(next.cast_signed()));
-                stored.expect("an offset is not negative");
-            }
+        for (partition, next) in self.state().holding.take_done() {
+            let offset = Offset::Offset(next.cast_signed());
+            let stored = offsets.add_partition_offset(&self.duty.topic, partition, offset);
+            stored.expect("an offset is not negative");
         }
         if offsets.count() > 0
             && let Err(error) = consumer.store_offsets(&offsets)
@@ -238,11 +210,10 @@ impl Member {
             .iter()
             .zip(starts)
             .map(|(partition, start)| {
-                let range = consumer.fetch_watermarks(&self.duty.topic, *partition, DEADLINE / 2);
-                let (oldest, end) = range.map_err(|e| heard.explain(&e))?;
-                let (oldest, end) = (oldest.cast_unsigned(), end.cast_unsigned());
+                let number = partition.cast_unsigned();
+                let (oldest, end) = topic::range(consumer.client(), &self.duty.topic, number, heard)?;
                 let from = resolve(start, committed.get(partition).copied(), oldest);
-                in_range(partition.cast_unsigned(), from, oldest, end).map(|()| (*partition, from))
+                in_range(number, from, oldest, end).map(|()| (*partition, from))
             })
             .collect()
     }
@@ -308,14 +279,13 @@ impl Member {
             // Leaving: the loop sees it too.
             Err(TrySendError::Closed(_)) => return,
         }
-        let held = Held { entries, done, waiting: VecDeque::new(), waiting_bytes: 0, paused: false };
-        self.state().held.insert(partition, held);
+        self.state().holding.add(partition, entries, done);
     }
 
     fn taken(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         self.store_commits(consumer);
         for element in list.elements() {
-            self.state().held.remove(&element.partition());
+            self.state().holding.remove(element.partition());
         }
         let unassigned = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),

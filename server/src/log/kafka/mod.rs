@@ -6,6 +6,7 @@
 //! made on a thread that others need.
 
 mod client;
+mod holding;
 mod member;
 mod produce;
 mod read;
@@ -18,7 +19,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use client::Heard;
 use produce::Producer;
-use rdkafka::ClientConfig;
+use rdkafka::{ClientConfig, producer::Producer as _};
 use read::Readers;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::timeout};
@@ -84,11 +85,6 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Kafka counts partitions in i32; ours came from there.
-fn kafka_partition(partition: u32) -> Result<i32, LogError> {
-    i32::try_from(partition).map_err(|_| LogError::Broken(format!("there is no partition {partition}")))
-}
-
 #[async_trait]
 impl Log for KafkaLog {
     fn partitions(&self) -> u32 {
@@ -127,13 +123,7 @@ impl Log for KafkaLog {
 
     async fn end(&self, partition: u32) -> Result<u64, LogError> {
         let (topic, heard) = (self.topic.clone(), self.heard.clone());
-        self.ask(move |client| {
-            use rdkafka::producer::Producer;
-            let found = client.client().fetch_watermarks(&topic, kafka_partition(partition)?, DEADLINE / 2);
-            let (_, end) = found.map_err(|e| heard.explain(&e))?;
-            Ok(end.cast_unsigned())
-        })
-        .await
+        self.ask(move |client| Ok(topic::range(client.client(), &topic, partition, &heard)?.1)).await
     }
 
     async fn check(&self) -> Result<(), LogError> {

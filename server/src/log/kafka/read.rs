@@ -2,7 +2,7 @@
 
 use super::{
     client::{Heard, describe},
-    kafka_partition,
+    topic,
 };
 use crate::log::{BATCH_BYTES, DEADLINE, Entry, LogError};
 use bytes::Bytes;
@@ -41,6 +41,8 @@ impl Readers {
             .set("auto.offset.reset", "error")
             .set("queued.min.messages", "1000")
             .set("queued.max.messages.kbytes", "2048")
+            // A consumer that read ahead for one caller would make the next one wait for the default second.
+            .set("fetch.queue.backoff.ms", "10")
             .set("fetch.wait.max.ms", "100")
             .set("fetch.error.backoff.ms", "100");
         Self { settings, topic, heard, turns: Semaphore::new(READERS), idle: Mutex::default() }
@@ -91,9 +93,8 @@ impl Readers {
         limit: usize,
     ) -> Result<Vec<Entry>, LogError> {
         let deadline = Instant::now() + DEADLINE - 2 * POLL;
-        let number = kafka_partition(partition)?;
-        let range = consumer.fetch_watermarks(&self.topic, number, DEADLINE / 2).map_err(|e| self.heard.explain(&e))?;
-        let (oldest, end) = (range.0.cast_unsigned(), range.1.cast_unsigned());
+        let (oldest, end) = topic::range(consumer.client(), &self.topic, partition, &self.heard)?;
+        let number = partition.cast_signed();
         in_range(partition, from, oldest, end)?;
         if from == end || limit == 0 {
             return Ok(Vec::new());

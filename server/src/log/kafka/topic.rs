@@ -6,9 +6,9 @@ use super::{
 };
 use crate::log::{DEADLINE, LogError};
 use rdkafka::{
-    ClientConfig,
+    ClientConfig, ClientContext,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
-    error::RDKafkaErrorCode as Code,
+    error::{KafkaError, RDKafkaErrorCode as Code},
     producer::Producer,
 };
 use std::time::{Duration, Instant};
@@ -71,6 +71,32 @@ pub(super) fn look(client: &Client, topic: &str, patience: Duration, heard: &Hea
         return Err(LogError::Unavailable(format!("Kafka: partition {} of {topic} has no leader", orphan.id())));
     }
     Ok(u32::try_from(found.partitions().len()).ok().filter(|count| *count > 0))
+}
+
+/// A partition's oldest offset and the one that comes next. Blocks.
+pub(super) fn range<C: ClientContext>(
+    client: &rdkafka::client::Client<C>,
+    topic: &str,
+    partition: u32,
+    heard: &Heard,
+) -> Result<(u64, u64), LogError> {
+    let number = i32::try_from(partition);
+    let number = number.map_err(|_| LogError::Broken(format!("there is no partition {partition}")))?;
+    let deadline = Instant::now() + DEADLINE / 2;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now()).max(PAUSE);
+        match client.fetch_watermarks(topic, number, left) {
+            Ok((oldest, end)) => return Ok((oldest.cast_unsigned(), end.cast_unsigned())),
+            // A partition that is changing its leader, or has just got its first, is there in a moment.
+            Err(error) if is_moving(&error) && Instant::now() < deadline => std::thread::sleep(PAUSE),
+            Err(error) => return Err(heard.explain(&error)),
+        }
+    }
+}
+
+fn is_moving(error: &KafkaError) -> bool {
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(Code::NotLeaderForPartition | Code::LeaderNotAvailable | Code::FencedLeaderEpoch))
 }
 
 async fn create(settings: &ClientConfig, topic: &str, partitions: u32, heard: &Heard) -> Result<(), LogError> {

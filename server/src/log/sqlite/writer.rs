@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 const COMMITS_EVERY: Duration = Duration::from_secs(1);
 /// Rows of one insert, largest first: few enough texts that each is prepared once, few enough statements that a
 /// thousand rows cost little more than their bytes.
-const ROWS_AT_ONCE: [usize; 3] = [64, 8, 1];
+const ROWS_AT_ONCE: [usize; 4] = [64, 16, 4, 1];
 
 /// An entry that waits to be written, and who waits for it.
 pub(super) struct Append {
@@ -192,5 +192,51 @@ async fn insert(db: &mut SqliteConnection, mut rows: &[(i64, &Bytes)]) -> Result
 fn refuse(batch: &mut Vec<Append>, failure: &Failure) {
     for append in batch.drain(..) {
         let _ = append.reply.send(Err(failure.refusal()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::log::Log;
+    use crate::log::sqlite::{FILE, SqliteLog, groups::Groups};
+    use sqlx::{ConnectOptions, SqlitePool, sqlite::SqliteConnectOptions};
+    use tokio::sync::watch;
+
+    /// A writer whose file may have no more than its present pages.
+    async fn writer_on_a_full_disk(dir: &std::path::Path) -> Writer {
+        SqliteLog::open(dir, 1).await.unwrap().close().await;
+        let options = SqliteConnectOptions::new().filename(dir.join(FILE));
+        let mut db = options.connect().await.unwrap();
+        sqlx::query("pragma max_page_count = 1").execute(&mut db).await.unwrap();
+        let shared = Shared {
+            readers: SqlitePool::connect_lazy_with(options),
+            ends: vec![watch::Sender::new(0)],
+            groups: Groups::new(1, Default::default()),
+        };
+        Writer::new(db, mpsc::channel(1).1, Arc::new(shared))
+    }
+
+    async fn append(writer: &mut Writer, payload: Vec<u8>) -> Result<u64, AppendError> {
+        let (reply, answer) = oneshot::channel();
+        writer.write(&mut vec![Append { partition: 0, payload: payload.into(), reply }]).await;
+        answer.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_named_and_once_there_is_room_the_log_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = writer_on_a_full_disk(dir.path()).await;
+        for _ in 0..3 {
+            let refused = append(&mut writer, vec![0; 100_000]).await.unwrap_err();
+            assert!(matches!(refused, AppendError::Full), "{refused}");
+        }
+        assert_eq!(*writer.shared.ends[0].borrow(), 0, "nothing for readers");
+
+        sqlx::query("pragma max_page_count = 1000").execute(&mut writer.db).await.unwrap();
+        assert_eq!(append(&mut writer, vec![0; 100_000]).await.unwrap(), 0, "no offset was lost");
+        assert_eq!(*writer.shared.ends[0].borrow(), 1);
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use server::{
     config::KafkaConfig,
-    log::{Assigned, Entry, Log, LogError, Start, StartAt, kafka::KafkaLog, sqlite::SqliteLog},
+    log::{AppendError, Assigned, Entry, Log, LogError, Start, StartAt, kafka::KafkaLog, sqlite::SqliteLog},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -93,6 +93,7 @@ conformance! {
     a_slow_member_is_waited_for_and_then_gets_everything
     reading_begins_at_any_offset_and_refuses_one_that_is_not_there
     the_end_is_the_offset_that_comes_next
+    an_append_to_a_partition_that_is_not_there_is_not_persisted
     a_log_that_is_there_says_so
     a_closed_log_takes_nothing_more
 }
@@ -424,6 +425,13 @@ async fn the_end_is_the_offset_that_comes_next(place: impl Place) {
     let offset = append(&*log, 3, "one").await;
     assert_eq!(log.end(3).await.unwrap(), offset + 1);
     assert_eq!(log.end(2).await.unwrap(), 0, "partitions do not touch");
+}
+
+async fn an_append_to_a_partition_that_is_not_there_is_not_persisted(place: impl Place) {
+    let log = place.open().await;
+    append(&*log, 0, "there").await;
+    let refused = log.append(PARTITIONS, RoomId::new(), payload("nowhere")).await.unwrap_err();
+    assert!(matches!(refused, AppendError::NotPersisted(_)), "{refused}");
 }
 
 async fn a_log_that_is_there_says_so(place: impl Place) {
