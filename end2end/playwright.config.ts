@@ -1,4 +1,9 @@
+import { existsSync } from 'node:fs';
 import { defineConfig } from '@playwright/test';
+
+// Neither there: the browser that Playwright brought along.
+const debians = '/usr/bin/chromium';
+const browser = process.env.CHROMIUM || (existsSync(debians) ? debians : undefined);
 
 // Each project starts the servers that it needs itself: see support/server.ts.
 const withoutJavaScript = { javaScriptEnabled: false };
@@ -21,8 +26,7 @@ export default defineConfig({
     screenshot: 'only-on-failure',
     trace: 'retain-on-failure',
     launchOptions: {
-      // Unset: the browser that Playwright brought along.
-      executablePath: process.env.CHROMIUM || undefined,
+      executablePath: browser,
       args: [
         '--no-sandbox',
         '--disable-gpu',

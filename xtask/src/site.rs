@@ -46,11 +46,13 @@ impl Site {
     /// Asks cargo.
     pub fn from_cargo(release: bool) -> Result<Self> {
         let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-        let output = Command::new(&cargo)
-            .args(["metadata", "--no-deps", "--format-version", "1"])
-            .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
-            .output()
-            .with_context(|| format!("{cargo} cannot be run"))?;
+        let mut metadata = Command::new(&cargo);
+        metadata.args(["metadata", "--no-deps", "--format-version", "1"]);
+        // As cargo says now, not as it was when this was compiled: target folders get copied along with workspaces.
+        if let Some(here) = env::var_os("CARGO_MANIFEST_DIR") {
+            metadata.current_dir(here);
+        }
+        let output = metadata.output().with_context(|| format!("{cargo} cannot be run"))?;
         ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
         let metadata = serde_json::from_slice(&output.stdout).context("cargo metadata gave no JSON")?;
         Self::from_metadata(&metadata, cargo, release)

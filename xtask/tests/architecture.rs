@@ -1,9 +1,13 @@
 //! The absences that ARCHITECTURE.md promises: what is nowhere in the source.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace")
+fn workspace() -> PathBuf {
+    let xtask = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo says where the package is");
+    Path::new(&xtask).parent().expect("xtask is a folder of the workspace").to_owned()
 }
 
 /// Every Rust file below a folder of the workspace, with its path from there.

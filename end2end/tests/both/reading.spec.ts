@@ -55,7 +55,7 @@ test('older messages are one link away', async ({ api, server, page }) => {
 
 test("a room that is not for one's eyes looks like one that is not there", async ({ api, server, page }) => {
   const ada = await api.register('Ada');
-  const secret = await api.room(ada, unique('secret'), 'private');
+  const secret = await api.room(ada, unique('Secret plans'), 'private');
   const answers = [];
   for (const slug of [secret.slug, 'never-made']) {
     const answer = await page.request.get(`${server.url}/rooms/${slug}`);

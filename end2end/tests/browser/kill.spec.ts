@@ -37,8 +37,14 @@ test('after kill -9 open pages catch up by themselves: every acknowledged messag
   await server.start();
   await Promise.all(writers);
 
-  const history = (await api.history(room, ada)).map((message) => message.body).filter((body) => body.startsWith('burst-'));
-  expect([...history].sort(), 'each acknowledged message is there once').toEqual(texts);
+  let history: string[] = [];
+  // The store follows the log at its own pace.
+  await expect
+    .poll(async () => {
+      history = (await api.history(room, ada)).map((message) => message.body).filter((body) => body.startsWith('burst-'));
+      return [...history].sort();
+    })
+    .toEqual(texts);
   for (const shown of pages) {
     await expect.poll(() => shown.texts(/^burst-\d\d$/), { timeout: 45_000 }).toEqual(history);
   }

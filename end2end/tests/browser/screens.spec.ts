@@ -18,6 +18,9 @@ async function conversation(api: Api): Promise<{ ada: Account; room: Room }> {
   return { ada, room };
 }
 
+// A page that is not there is answered as such, and browsers say so.
+test.use({ expectedComplaints: [/status of 404/] as never });
+
 for (const colorScheme of ['light', 'dark'] as const) {
   for (const width of [390, 1280]) {
     test(`pages at ${width} px, ${colorScheme}`, async ({ api, server, newPerson }) => {

@@ -39,6 +39,8 @@ pub(super) fn bounded(options: PgConnectOptions) -> PgConnectOptions {
         ("statement_timeout", "10s"),
         ("lock_timeout", "5s"),
         ("idle_in_transaction_session_timeout", "15s"),
+        // It takes the cost of a page for that of the whole room, and compiles for longer than the query runs.
+        ("jit", "off"),
     ])
 }
 

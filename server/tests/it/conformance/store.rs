@@ -12,6 +12,17 @@ mod operation;
 mod rooms;
 mod sessions;
 
+/// Of PostgreSQL alone: a file has one process.
+#[tokio::test]
+async fn nodes_that_start_at_once_find_the_same_tables() {
+    let place = place::Place::postgres().await;
+    let stores = futures::future::join_all((0..4).map(|_| place.open())).await;
+    for store in stores {
+        store.check().await.expect("it answers");
+    }
+    place.remove().await;
+}
+
 /// Each name is a test of both adapters: `sqlite::…` and `postgres::…`.
 macro_rules! of_both_adapters {
     ($($file:ident: $($name:ident),+;)+) => {
@@ -86,5 +97,7 @@ of_both_adapters! {
     operation:
         what_was_acknowledged_is_there_after_opening_again,
         the_epoch_is_one_at_first,
-        a_call_that_is_blocked_is_given_up_in_time_and_works_again_later;
+        a_call_that_is_blocked_is_given_up_in_time_and_works_again_later,
+        a_call_that_its_caller_drops_is_done_wholly_or_not_at_all,
+        a_store_that_a_later_version_has_used_opens_all_the_same;
 }

@@ -33,12 +33,19 @@ impl Place {
         }
     }
 
+    /// What the store itself would not do.
+    pub async fn execute(&self, sql: &'static str) {
+        match self {
+            Self::Sqlite(dir) => drop(beside(dir).await.execute(sql).await.expect("done")),
+            Self::Postgres(database) => drop(connect(&database.url).await.execute(sql).await.expect("done")),
+        }
+    }
+
     /// Holds what writing an account needs until the answer is dropped.
     pub async fn block(&self) -> Block {
         match self {
             Self::Sqlite(dir) => {
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("store.db"));
-                let mut connection = options.connect().await.expect("a second connection");
+                let mut connection = beside(dir).await;
                 connection.execute("begin immediate").await.expect("the write lock");
                 Block::Sqlite(connection)
             }
@@ -56,6 +63,11 @@ impl Place {
             database.remove().await;
         }
     }
+}
+
+async fn beside(dir: &tempfile::TempDir) -> SqliteConnection {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("store.db"));
+    options.connect().await.expect("a second connection")
 }
 
 /// A lock that is held by somebody else.
