@@ -72,6 +72,12 @@ impl<K: Eq + Hash + Clone, V: Clone> Remembered<K, V> {
         inner.answers.insert(key, (Instant::now(), value));
     }
 
+    /// Knows better than whoever is being asked: answers that are on their way are not kept.
+    pub fn set(&self, key: K, value: V) {
+        self.lock().forgets += 1;
+        self.keep(self.asking(), key, value);
+    }
+
     /// Forgets what no longer holds.
     pub fn forget(&self, gone: impl Fn(&K) -> bool) {
         let mut inner = self.lock();

@@ -4,7 +4,7 @@
 //! them from the ring, the store or the log. [`local`] works within one process,
 //! [`redis`] between any number of nodes.
 
-use app::model::{Position, RoomId, SessionId};
+use app::model::{Position, Role, RoomId, SessionId, UserId};
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -88,10 +88,14 @@ pub enum Notice {
         /// The user name.
         user: String,
     },
-    /// Something about a room's members or rights changed: forget what is remembered of it.
-    RoomChanged {
+    /// Somebody's role in a room is now this, by a record that the log has.
+    MemberChanged {
         /// The room.
         room: RoomId,
+        /// Who.
+        user: UserId,
+        /// As what; `None`: no member any more.
+        role: Option<Role>,
     },
     /// Of a later version: ignored.
     #[serde(other)]

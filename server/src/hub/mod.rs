@@ -99,7 +99,7 @@ impl Hub {
         match notice {
             Notice::SessionsEnded { sessions } => self.end_sessions(&sessions),
             Notice::Typing { room, user } => self.to_room(room, ToRoom::Typing(user)),
-            Notice::RoomChanged { .. } | Notice::Unknown => {}
+            Notice::MemberChanged { .. } | Notice::Unknown => {}
         }
     }
 

@@ -79,20 +79,21 @@ impl Service {
         }
     }
 
-    /// Only a yes is remembered: who has just been let in must not hear an old no. Unknown and nobody to ask: refused.
+    /// Of the store's answers only a yes is remembered: who has just been let in must not hear an old no. Unknown and
+    /// nobody to ask: refused.
     async fn role(&self, room: &RoomRow, who: &Viewer) -> Result<Option<Role>, ApiError> {
         let key = (room.id, who.user.id);
         if let Some(role) = self.roles.fresh(&key) {
-            return Ok(Some(role));
+            return Ok(role);
         }
         let asked = self.roles.asking();
         match self.store.role(room.id, who.user.id).await {
             Ok(Some(role)) => {
-                self.roles.keep(asked, key, role);
+                self.roles.keep(asked, key, Some(role));
                 Ok(Some(role))
             }
             Ok(None) => Ok(None),
-            Err(e) => self.roles.usable(&key).map(Some).ok_or_else(|| store_failed(e)),
+            Err(e) => self.roles.usable(&key).ok_or_else(|| store_failed(e)),
         }
     }
 }

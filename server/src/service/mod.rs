@@ -57,7 +57,7 @@ pub struct Service {
     limits: limits::Limits,
     retries: retries::Retries,
     rooms: Remembered<RoomKey, RoomRow>,
-    roles: Remembered<(RoomId, UserId), Role>,
+    roles: Remembered<(RoomId, UserId), Option<Role>>,
     epoch: u32,
 }
 
@@ -89,13 +89,9 @@ impl Service {
     pub fn heard(&self, notice: &Notice) {
         match notice {
             Notice::SessionsEnded { sessions } => self.auth.forget(sessions),
-            Notice::RoomChanged { room } => self.forget_room(*room),
+            Notice::MemberChanged { room, user, role } => self.roles.set((*room, *user), *role),
             Notice::Typing { .. } | Notice::Unknown => {}
         }
-    }
-
-    fn forget_room(&self, room: RoomId) {
-        self.roles.forget(|(r, _)| *r == room);
     }
 
     /// Appends one record to the room's partition: what happened, by whom, under which idempotency key.
@@ -126,12 +122,6 @@ impl Service {
                 _ => return false,
             }
         }
-    }
-
-    /// Tells every node, this one first: what is remembered of a room's members no longer holds.
-    async fn room_changed(&self, room: RoomId) {
-        self.forget_room(room);
-        self.tell(Notice::RoomChanged { room }).await;
     }
 
     async fn tell(&self, notice: Notice) {

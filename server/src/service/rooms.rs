@@ -2,13 +2,14 @@
 
 use super::{Access, Service, store_failed};
 use crate::{
+    fanout::Notice,
     store::{NewRoom, RoomKey, RoomRow},
     time::now,
 };
 use app::{
     backend::Viewer,
     error::{ApiError, Outcome},
-    model::{KnownEvent, Position, Role, Room, RoomId, RoomName, User, Username, Visibility, Written},
+    model::{KnownEvent, Position, Role, Room, RoomId, RoomName, User, UserId, Username, Visibility, Written},
 };
 use uuid::Uuid;
 
@@ -38,6 +39,8 @@ impl Service {
         let row = row.ok_or_else(|| ApiError::conflict("there is a room of that name already"))?;
         let at =
             self.append(&row, who.user.id, Uuid::now_v7(), KnownEvent::RoomCreated { by: who.user.clone() }).await?;
+        self.roles.set((id, who.user.id), Some(Role::Owner));
+        self.tell(Notice::MemberChanged { room: id, user: who.user.id, role: Some(Role::Owner) }).await;
         self.caught_up(&row, at).await;
         let room = Room { id, slug: row.slug, name: row.name, visibility, role: Some(Role::Owner), members: 1 };
         Ok((room, Written { at }))
@@ -118,20 +121,28 @@ impl Service {
     }
 
     pub(super) async fn let_in(&self, room: &RoomRow, by: &User, user: User) -> Result<Written, ApiError> {
-        let event = KnownEvent::MemberJoined { user, role: Role::Member };
-        self.change_members(room, by, event).await
+        let (id, role) = (user.id, Role::Member);
+        self.change_member(room, by, id, Some(role), KnownEvent::MemberJoined { user, role }).await
     }
 
     async fn take_out(&self, room: &RoomRow, by: &User, user: User) -> Result<Written, ApiError> {
-        let event = KnownEvent::MemberLeft { user, by: by.clone() };
-        self.change_members(room, by, event).await
+        self.change_member(room, by, user.id, None, KnownEvent::MemberLeft { user, by: by.clone() }).await
     }
 
-    async fn change_members(&self, room: &RoomRow, by: &User, event: KnownEvent) -> Result<Written, ApiError> {
+    /// Once the log has it, it holds, on this node at once and on the others as soon as they are told; the store
+    /// follows.
+    async fn change_member(
+        &self,
+        room: &RoomRow,
+        by: &User,
+        user: UserId,
+        role: Option<Role>,
+        event: KnownEvent,
+    ) -> Result<Written, ApiError> {
         let at = self.append(room, by.id, Uuid::now_v7(), event).await?;
-        // Folded first, told then: who asks again after being told gets the new answer.
+        self.roles.set((room.id, user), role);
+        self.tell(Notice::MemberChanged { room: room.id, user, role }).await;
         self.caught_up(room, at).await;
-        self.room_changed(room.id).await;
         Ok(Written { at })
     }
 

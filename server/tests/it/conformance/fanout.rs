@@ -4,7 +4,7 @@ mod fleet;
 mod model;
 mod redis_only;
 
-use app::model::{Position, RoomId, SessionId};
+use app::model::{Position, RoomId, SessionId, UserId};
 use bytes::Bytes;
 use fleet::{Fleet, at, first, next, payload, relayed, ring_event};
 use server::fanout::{Notice, RING_EVENTS, Relayed, RingEvent, SIGNALS, Signal};
@@ -158,7 +158,7 @@ async fn notices_reach_every_node(mut fleet: Fleet) {
     let notices = [
         Notice::SessionsEnded { sessions: vec![SessionId::new(), SessionId::new()] },
         Notice::Typing { room: RoomId::new(), user: "lin".into() },
-        Notice::RoomChanged { room: RoomId::new() },
+        Notice::MemberChanged { room: RoomId::new(), user: UserId::new(), role: None },
     ];
     for notice in &notices {
         for node in &fleet.nodes {

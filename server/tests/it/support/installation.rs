@@ -170,10 +170,6 @@ impl Process {
         Self { child, base: format!("http://{listen}") }
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
