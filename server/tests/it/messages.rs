@@ -82,7 +82,8 @@ async fn what_cannot_be_posted_is_refused_and_not_stored(kind: Kind) {
     let path = format!("/rooms/{room}/messages");
     let post = async |text: &str| {
         let request = ada.request(Method::POST, &path).header("content-type", "application/json");
-        request.body(text.to_owned()).send().await.unwrap().status().as_u16()
+        // The server may hang up on a body that is far too big before it has been sent whole.
+        request.body(text.to_owned()).send().await.map_or(413, |response| response.status().as_u16())
     };
     assert_eq!(post("{").await, 400);
     assert_eq!(post("[]").await, 422);
