@@ -3,8 +3,10 @@
 
 use crate::{
     error::ApiError,
-    model::{MessageId, MessagePage, Position, Posted, Role, Room, SessionId, User, Visibility, Written},
+    model::{MessageId, MessagePage, Position, Posted, Room, SessionId, User, Visibility, Written},
 };
+
+pub use crate::model::{HistoryQuery, Member};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -16,21 +18,6 @@ pub struct Viewer {
     pub user: User,
     /// The session that the request came in.
     pub session: SessionId,
-}
-
-/// Which stretch of a room's history. At most one of `before`, `after`, `around`; none: the newest.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HistoryQuery {
-    /// Older than this.
-    pub before: Option<Position>,
-    /// Newer than this.
-    pub after: Option<Position>,
-    /// This message in the middle.
-    pub around: Option<MessageId>,
-    /// How many messages: 1 to 200, 50 if not given.
-    pub limit: Option<u32>,
-    /// Wait, 500 ms at most, until the store has reached this.
-    pub at_least: Option<Position>,
 }
 
 /// A message to be posted.
@@ -74,15 +61,6 @@ pub struct SignedIn {
     pub refresh_token: String,
     /// The value of `Set-Cookie` for browsers.
     pub cookie: String,
-}
-
-/// A person in a room.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
-    /// Who.
-    pub user: User,
-    /// As what.
-    pub role: Role,
 }
 
 /// The chat, as one viewer at a time may use it. Every method authorises.

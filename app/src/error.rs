@@ -1,5 +1,9 @@
 //! The one error that people and programs get to see.
 
+use leptos::server_fn::{
+    codec::JsonEncoding,
+    error::{FromServerFnError, ServerFnErrorErr},
+};
 use serde::{Deserialize, Serialize};
 
 /// Why a request was not done. Each variant says what the caller can do about it.
@@ -149,6 +153,24 @@ impl From<crate::model::BadBody> for ApiError {
         match e {
             crate::model::BadBody::TooLong => Self::TooLarge,
             crate::model::BadBody::Empty => Self::invalid(e.to_string()),
+        }
+    }
+}
+
+/// What goes wrong around a server function, in the same words as what goes wrong in it.
+impl FromServerFnError for ApiError {
+    type Encoder = JsonEncoding;
+
+    fn from_server_fn_error(e: ServerFnErrorErr) -> Self {
+        match e {
+            // The server was not reached, or something between answered in its place: the request may have been done.
+            ServerFnErrorErr::Request(_) | ServerFnErrorErr::Deserialization(_) | ServerFnErrorErr::Response(_) => {
+                Self::unavailable(Outcome::Unknown)
+            }
+            ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) => {
+                Self::invalid("the form was not filled in as expected")
+            }
+            _ => Self::Internal,
         }
     }
 }

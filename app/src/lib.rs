@@ -1,16 +1,30 @@
 //! What the server and the browser share: the nouns, the protocol, the pages.
+//!
+//! In the way of a message this crate is both ends: the form or the outbox that
+//! sends it, and the state that the socket's frames are folded into. It has no
+//! I/O of its own on the server, where [`backend::Backend`] does the work.
 #![recursion_limit = "512"]
+#![cfg_attr(not(feature = "hydrate"), allow(dead_code, reason = "the browser's part is compiled and tested here too"))]
 
+mod api;
+mod app;
 #[cfg(feature = "ssr")]
 pub mod backend;
+mod browser;
+mod components;
 pub mod error;
+mod live;
 pub mod model;
+mod outbox;
+mod pages;
 pub mod protocol;
+mod session;
+mod state;
+mod timeline;
+mod url;
+mod when;
+mod words;
 
-use leptos::prelude::*;
-
-/// The whole page.
-#[component]
-pub fn App() -> impl IntoView {
-    view! { <p>"Partyline"</p> }
-}
+pub use app::App;
+#[cfg(feature = "ssr")]
+pub use app::shell;

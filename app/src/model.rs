@@ -280,6 +280,30 @@ pub struct MessagePage {
     pub more: bool,
 }
 
+/// Which stretch of a room's history. At most one of `before`, `after`, `around`; none: the newest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryQuery {
+    /// Older than this.
+    pub before: Option<Position>,
+    /// Newer than this.
+    pub after: Option<Position>,
+    /// This message in the middle.
+    pub around: Option<MessageId>,
+    /// How many messages: 1 to 200, 50 if not given.
+    pub limit: Option<u32>,
+    /// Wait, 500 ms at most, until the store has reached this.
+    pub at_least: Option<Position>,
+}
+
+/// A person in a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Who.
+    pub user: User,
+    /// As what.
+    pub role: Role,
+}
+
 /// The answer to a write inside a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {

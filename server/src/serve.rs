@@ -167,7 +167,7 @@ impl Server {
     }
 
     /// Goes away in order: not ready any more; clients asked to go elsewhere; sockets closed; requests under way
-    /// answered; what was appended acknowledged; offsets committed.
+    /// answered; the groups left and their offsets committed; what was appended acknowledged.
     pub async fn shutdown(self) {
         self.draining.cancel();
         self.hub.drain(DRAIN_OVER).await;
@@ -176,12 +176,12 @@ impl Server {
             tracing::warn!("some requests were still under way at the end");
         }
         self.hub.stop().await;
-        self.log.close().await;
         self.stop_parts.cancel();
         self.parts.close();
         if tokio::time::timeout(REQUESTS_END, self.parts.wait()).await.is_err() {
             tracing::warn!("a part of the pipeline did not end in time");
         }
+        self.log.close().await;
     }
 }
 

@@ -12,9 +12,12 @@ use tokio::sync::mpsc;
 
 pub mod local;
 pub mod redis;
+mod signals;
 
 /// How many events of a room its ring keeps.
 pub const RING_EVENTS: usize = 256;
+/// How many signals wait for the hub; what comes then is lost and [`Signal::Gap`] follows.
+pub const SIGNALS: usize = 4096;
 
 /// An event on its way from the relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +52,24 @@ pub struct Ring {
     pub events: Vec<RingEvent>,
     /// Nothing between the asked position and `top` is missing from `events`.
     pub complete: bool,
+}
+
+impl Ring {
+    /// Judges whether the events, all that the ring has after `after`, are all that there were.
+    fn after(after: Position, top: Option<Position>, events: Vec<RingEvent>) -> Self {
+        let complete = top.is_some_and(|top| {
+            let mut known = after;
+            for event in &events {
+                match event.prev {
+                    Some(prev) if prev <= known => known = event.at,
+                    // A hole before this event, or nobody knew what came before it.
+                    _ => return false,
+                }
+            }
+            known >= top
+        });
+        Self { top, events, complete }
+    }
 }
 
 /// Said to all nodes, kept nowhere.
@@ -114,7 +135,8 @@ pub trait Fanout: Send + Sync + 'static {
     /// Puts events into their rings and sends them to the watchers. All of one room are in order.
     ///
     /// # Errors
-    /// [`FanoutError`]; any part of the batch may have been done, and doing it again is harmless.
+    /// [`FanoutError`]; any part of the batch may have been done, of each room its beginning, and doing it again is
+    /// harmless. Go on with later events of a room only after that: what is left out would be a hole that `prev` hides.
     async fn publish(&self, events: &[Relayed]) -> Result<(), FanoutError>;
 
     /// Begins to hear of a room. When it returns, what is published later arrives.
@@ -123,7 +145,7 @@ pub trait Fanout: Send + Sync + 'static {
     /// [`FanoutError`]; the room is remembered and watched as soon as the connection is back, then [`Signal::Gap`] comes.
     async fn watch(&self, room: RoomId) -> Result<(), FanoutError>;
 
-    /// Hears of it no more.
+    /// Hears of it no more. It may take the connection's deadline if the connection is being lost just then.
     async fn unwatch(&self, room: RoomId);
 
     /// A room's ring after a position.
@@ -144,8 +166,8 @@ pub trait Fanout: Send + Sync + 'static {
     /// [`FanoutError`]; it may have been told.
     async fn tell(&self, notice: &Notice) -> Result<(), FanoutError>;
 
-    /// What this node hears. Taken once, by the hub. At most 4,096 signals wait; what comes then is lost and
-    /// [`Signal::Gap`] follows.
+    /// What this node hears. Taken once, by the hub. At most [`SIGNALS`] wait; what comes then is lost and
+    /// [`Signal::Gap`] follows as soon as there is room.
     fn signals(&self) -> Option<mpsc::Receiver<Signal>>;
 
     /// Is it there?

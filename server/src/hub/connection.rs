@@ -34,7 +34,7 @@ impl Outgoing {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Frame(frame) => frame.len(),
-            Self::Replay(frames) => frames.iter().map(Utf8Bytes::len).sum(),
+            Self::Replay(frames) => frames.iter().map(|frame| frame.len()).sum(),
         }
     }
 

@@ -214,7 +214,8 @@ impl RoomTask {
 
     async fn subscribe(&mut self, connection: Arc<Connection>, since: Option<Position>) {
         let from = since.unwrap_or(self.head);
-        let resync = |reason| connection.send_frame(&ServerFrame::Resync { room: self.room.id, reason });
+        let room = self.room.id;
+        let resync = |reason| connection.send_frame(&ServerFrame::Resync { room, reason });
         if from != Position::START && from.epoch != self.sources.epoch {
             return resync(ResyncReason::Epoch);
         }

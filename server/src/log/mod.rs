@@ -8,12 +8,22 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 pub mod kafka;
+mod lease;
 pub mod sqlite;
+
+/// No call waits longer.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// Most entries of a batch, handed to a member or written at once.
+const BATCH_ENTRIES: usize = 1_000;
+/// A batch is closed when its payloads reach this size: with 4 waiting for each of 64 partitions, 64 MiB at most.
+const BATCH_BYTES: usize = 256 * 1024;
+/// Most batches that wait for a member, per partition.
+const WAITING_BATCHES: usize = 4;
 
 /// One thing that happened in a room, as the log keeps it (JSON).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -125,9 +135,11 @@ pub struct Assigned {
     /// Which.
     pub partition: u32,
     /// Its entries in order, in batches of at most 1,000, from [`Start`] on. Closed when the partition is taken away
-    /// or the member fails. At most 4 batches wait; then the log stops reading this partition for this member.
+    /// or the member fails. At most 4 batches wait; then the log stops reading this partition for this member. Dropping
+    /// it while the partition is still assigned gives up the membership, so that another member gets the partition.
     pub entries: mpsc::Receiver<Vec<Entry>>,
-    /// Notes that everything before this offset is done. A hint: written out within 5 s and when the member leaves.
+    /// Notes that everything before this offset is done. A hint: written out within 5 s and when the member leaves;
+    /// without effect once the partition is taken away.
     pub commit: Box<dyn Fn(u64) + Send + Sync>,
 }
 
@@ -160,7 +172,8 @@ pub trait Log: Send + Sync + 'static {
     /// [`LogError`] if the log cannot be reached.
     async fn join(&self, group: &str, start: StartAt) -> Result<mpsc::Receiver<Assigned>, LogError>;
 
-    /// Up to `limit` entries of a partition from `from` on, without a group. Empty: nothing there yet.
+    /// Up to `limit` entries of a partition from `from` on, without a group: 1,000 and about 256 KiB at most, so that fewer
+    /// than asked for do not mean the end. Empty: nothing there yet.
     ///
     /// # Errors
     /// [`LogError::OutOfRange`] if `from` is older than the oldest entry or beyond the end.

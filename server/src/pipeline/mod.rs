@@ -3,7 +3,6 @@
 //! other, and neither waits for a client.
 
 use crate::log::{Assigned, Entry, Log};
-use rand::RngExt;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -80,7 +79,7 @@ where
         if begun.elapsed() > RESTART_FORGIVEN {
             wait = RESTART_FIRST;
         }
-        let jittered = wait.mul_f64(rand::rng().random_range(0.5..1.0));
+        let jittered = wait.mul_f64(rand::random_range(0.5..1.0));
         tracing::error!(part, reason, wait_ms = jittered.as_millis() as u64, "a part failed and is started again");
         metrics::counter!("partyline_part_restarts_total", "part" => part).increment(1);
         health.set(part, State::Restarting { reason });
@@ -138,7 +137,7 @@ impl Backoff {
     }
 
     async fn wait(&mut self) {
-        tokio::time::sleep(self.0.mul_f64(rand::rng().random_range(0.5..1.0))).await;
+        tokio::time::sleep(self.0.mul_f64(rand::random_range(0.5..1.0))).await;
         self.0 = (self.0 * 2).min(Self::LONGEST);
     }
 }

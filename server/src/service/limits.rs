@@ -3,7 +3,7 @@
 use app::{error::ApiError, model::UserId};
 use governor::{
     DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter,
-    clock::{Clock, DefaultClock, QuantaInstant},
+    clock::{Clock, DefaultClock},
 };
 use std::{
     num::NonZeroU32,
@@ -62,7 +62,7 @@ impl Limits {
         self.guests.check().map_err(|until| self.wait(&until))
     }
 
-    fn wait(&self, until: &NotUntil<QuantaInstant>) -> ApiError {
+    fn wait(&self, until: &NotUntil<<DefaultClock as Clock>::Instant>) -> ApiError {
         let wait = until.wait_time_from(self.clock.now());
         ApiError::TooManyRequests { retry_after_s: wait.as_secs() + u64::from(wait.subsec_nanos() > 0) }
     }

@@ -236,6 +236,13 @@ pub trait Store: Send + Sync + 'static {
     /// The next offset of a partition to be folded; 0 at first.
     async fn progress(&self, partition: u32) -> Result<u64, StoreError>;
     /// Folds records of a partition in order and moves its progress from `from` to `next`. `records` may be empty.
+    ///
+    /// Everything goes into the archive but what changes nothing and carries a text: the repetition of a posted message,
+    /// an edit by somebody else or after the deletion. A deletion takes the reactions with it.
+    ///
+    /// # Errors
+    /// [`FoldError::Poison`] names the first record that cannot be applied (its room or person is not in the store, a
+    /// text has NUL); nothing was folded.
     async fn fold(&self, partition: u32, from: u64, next: u64, records: &[Placed]) -> Result<(), FoldError>;
     /// Keeps what could not be folded, with its place, and moves the progress past it.
     async fn bury(&self, partition: u32, offset: u64, payload: &[u8], reason: &str) -> Result<(), FoldError>;
@@ -255,7 +262,7 @@ pub trait Store: Send + Sync + 'static {
     async fn rotate(&self, old: &[u8; 32], new: &[u8; 32], now: Millis) -> Result<Rotation, StoreError>;
     /// Ends a session.
     async fn end_session(&self, id: SessionId) -> Result<(), StoreError>;
-    /// Ends all of an account's sessions; which were live.
+    /// Ends all of an account's sessions; which were not ended before (some may have expired by themselves).
     async fn end_sessions(&self, user: UserId) -> Result<Vec<SessionId>, StoreError>;
 
     /// Makes a room; `false`: the slug is taken.
@@ -272,6 +279,10 @@ pub trait Store: Send + Sync + 'static {
     async fn members(&self, room: RoomId) -> Result<Vec<Member>, StoreError>;
 
     /// A stretch of a room's messages. `None`: [`Window::Around`] a message that is not there.
+    ///
+    /// `at` is the partition's progress; but of a page after or around something that stops short of the newest message
+    /// it is the place of the page's last one, so that who subscribes since `at` gets the rest. `more`: there are newer
+    /// ones after [`Window::After`], older ones in all other cases.
     async fn history(&self, room: &RoomRow, window: Window, limit: u32) -> Result<Option<MessagePage>, StoreError>;
     /// One message as it stands.
     async fn message(&self, room: RoomId, id: MessageId) -> Result<Option<Message>, StoreError>;

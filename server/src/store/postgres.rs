@@ -12,6 +12,13 @@ use sqlx::{
 };
 use std::{io::ErrorKind, time::Duration};
 
+/// The pairs (emoji, user name) of rows `r`, as JSON.
+macro_rules! json_of_reactions {
+    () => {
+        "json_agg(json_build_array(r.emoji, r.username))::text"
+    };
+}
+
 mod bulk;
 mod options;
 #[allow(clippy::duplicate_mod)] // The same text, compiled for either database: there is no second copy to keep in step.
@@ -20,11 +27,14 @@ mod queries;
 
 type Adapter = PostgresStore;
 type Connection = sqlx::PgConnection;
+type Row = sqlx::postgres::PgRow;
 
 /// A node's connections. PostgreSQL takes 100 by default, from all nodes together.
 const CONNECTIONS: u32 = 16;
 /// How long a call waits for a connection: half of the deadline, so that an answer may still come after it.
 const ACQUIRE: Duration = Duration::from_secs(5);
+/// How long a connection that was in use is believed to stand. A server that restarts is away for longer.
+const TRUSTED: Duration = Duration::from_secs(1);
 /// How long a start waits for another node's migrations, and for its own.
 const MIGRATE: Duration = Duration::from_secs(120);
 
@@ -59,6 +69,16 @@ impl PostgresStore {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE)
+            // Asking each time whether the connection still stands would double the way of a short query.
+            .test_before_acquire(false)
+            .before_acquire(|connection, idle| {
+                Box::pin(async move {
+                    if idle.idle_for > TRUSTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(options::bounded(options));
         Ok(Self { pool })
     }

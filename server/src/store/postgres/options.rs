@@ -4,7 +4,10 @@ use crate::{
     config::{DatabaseConfig, Secret},
     store::StoreError,
 };
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use std::str::FromStr;
 
@@ -17,7 +20,7 @@ pub(super) fn of(config: &DatabaseConfig) -> Result<PgConnectOptions, StoreError
     if let Some(ca) = &config.ca {
         // Looked at here because the driver shows the text of one that it cannot read, and passes over one without
         // any certificate.
-        certificates("DATABASE_CA", ca)?;
+        authorities("DATABASE_CA", ca)?;
         options = options.ssl_mode(PgSslMode::VerifyFull).ssl_root_cert_from_pem(ca.expose().into());
     }
     if let Some((certificate, key)) = &config.identity {
@@ -36,14 +39,21 @@ pub(super) fn bounded(options: PgConnectOptions) -> PgConnectOptions {
         ("statement_timeout", "10s"),
         ("lock_timeout", "5s"),
         ("idle_in_transaction_session_timeout", "15s"),
+        // It takes the cost of a page for that of the whole room, and compiles for longer than the query runs.
+        ("jit", "off"),
     ])
 }
 
-fn certificates(setting: &str, pem: &Secret) -> Result<(), StoreError> {
-    let mut any = false;
-    for certificate in CertificateDer::pem_slice_iter(pem.expose().as_bytes()) {
-        certificate.map_err(|_| StoreError::Broken(format!("{setting} is not a certificate in PEM")))?;
-        any = true;
+fn certificates(setting: &str, pem: &Secret) -> Result<Vec<CertificateDer<'static>>, StoreError> {
+    let unusable = || StoreError::Broken(format!("{setting} is not a certificate in PEM"));
+    let found = CertificateDer::pem_slice_iter(pem.expose().as_bytes()).collect::<Result<Vec<_>, _>>();
+    found.ok().filter(|found| !found.is_empty()).ok_or_else(unusable)
+}
+
+fn authorities(setting: &str, pem: &Secret) -> Result<(), StoreError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(setting, pem)? {
+        roots.add(certificate).map_err(|e| StoreError::Broken(format!("{setting} is not a certificate: {e}")))?;
     }
-    if any { Ok(()) } else { Err(StoreError::Broken(format!("{setting} has no certificate in PEM"))) }
+    Ok(())
 }

@@ -8,37 +8,45 @@ use crate::store::{
 use app::model::{Event, KnownEvent, MessageId, Position, RoomId, UserId};
 use uuid::Uuid;
 
-/// `conn` must see one moment all along.
+/// One statement, so that the rows and the progress are of one moment.
 pub(super) async fn page(
     conn: &mut Connection,
     room: &RoomRow,
     after: Position,
     limit: u32,
 ) -> Result<EventPage, StoreError> {
-    let folded_to = progress::folded_to(conn, room.partition).await?;
     let limit = limit.max(1) as usize;
-    let mut rows: Vec<(i64, i64, String)> = sqlx::query_as(
-        "select epoch, offset_no, body from events
-         where room = $1 and (epoch, offset_no) > ($2, $3)
-         order by epoch, offset_no limit $4",
+    let rows: Vec<(i64, Option<i64>, Option<i64>, Option<i64>, Option<String>)> = sqlx::query_as(
+        "select meta.epoch, progress.next_offset, e.epoch, e.offset_no, e.body
+         from meta
+         left join progress on progress.partition_no = $5
+         left join (
+             select epoch, offset_no, body from events
+             where room = $1 and (epoch, offset_no) > ($2, $3)
+             order by epoch, offset_no limit $4
+         ) as e on true
+         order by e.epoch, e.offset_no",
     )
     .bind(room.id.0)
     .bind(i64::from(after.epoch))
     .bind(signed(after.offset))
     .bind(signed(limit as u64 + 1))
+    .bind(i64::from(room.partition))
     .fetch_all(conn)
     .await?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let placed = |(epoch, offset, body): (i64, i64, String)| {
-        let at = position(epoch, offset);
-        Ok((at, read(&body, at)?))
-    };
-    let events = rows.into_iter().map(placed).collect::<Result<Vec<_>, StoreError>>()?;
-    let at = match events.last() {
-        Some((last, _)) if more => *last,
-        _ => folded_to,
-    };
+    let mut at = rows.first().map_or(Position::START, |row| progress::folded_to(row.0, row.1));
+    let mut events = Vec::with_capacity(rows.len());
+    for (_, _, epoch, offset, body) in rows {
+        if let (Some(epoch), Some(offset), Some(body)) = (epoch, offset, body) {
+            let at = position(epoch, offset);
+            events.push((at, read(&body, at)?));
+        }
+    }
+    let more = events.len() > limit;
+    events.truncate(limit);
+    if let (true, Some((last, _))) = (more, events.last()) {
+        at = *last;
+    }
     Ok(EventPage { events, at, more })
 }
 

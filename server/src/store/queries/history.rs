@@ -1,92 +1,67 @@
 //! Pages of a room's messages, by position.
 
 use super::{
-    Connection,
-    messages::{MessageRow, add_reactions, select_messages},
+    Connection, Row,
+    messages::{MessageRow, message_columns},
     progress,
 };
 use crate::store::{
     RoomRow, StoreError, Window,
     row::{position, signed},
 };
-use app::model::{Message, MessageId, MessagePage, Position, RoomId};
+use app::model::{Message, MessageId, MessagePage, Position};
+use sqlx::{FromRow, Row as _};
+use uuid::Uuid;
 
-/// Messages in order, and whether there are more: older ones, newer ones.
+/// Messages in order, how far the room is folded, and whether there are more in the direction that was asked for.
 struct Stretch {
     messages: Vec<Message>,
-    older: bool,
-    newer: bool,
+    folded_to: Position,
+    more: bool,
 }
 
-/// `conn` must see one moment all along.
+/// For [`Window::Around`], `conn` must see one moment all along; the others are one statement.
 pub(super) async fn page(
     conn: &mut Connection,
     room: &RoomRow,
     window: Window,
     limit: u32,
 ) -> Result<Option<MessagePage>, StoreError> {
-    let folded_to = progress::folded_to(conn, room.partition).await?;
     let limit = limit.max(1);
-    let Stretch { mut messages, older, newer } = match window {
-        Window::Newest => before(conn, room.id, Position::new(u32::MAX, u64::MAX), limit).await?,
-        Window::Before(position) => before(conn, room.id, position, limit).await?,
-        Window::After(position) => after(conn, room.id, position, limit).await?,
-        Window::Around(id) => match around(conn, room.id, id, limit).await? {
-            Some(stretch) => stretch,
-            None => return Ok(None),
-        },
+    let page = match window {
+        Window::Newest => older(before(conn, room, Position::new(u32::MAX, u64::MAX), limit).await?),
+        Window::Before(position) => older(before(conn, room, position, limit).await?),
+        Window::After(position) => {
+            let stretch = after(conn, room, position, limit).await?;
+            let (at, more) = (covered(&stretch), stretch.more);
+            MessagePage { messages: stretch.messages, at, more }
+        }
+        Window::Around(id) => return around(conn, room, id, limit).await,
     };
-    add_reactions(conn, room.id, &mut messages).await?;
-    // A page that stops short of the newest message covers the room only up to its own last one: what subscribes
-    // since there gets the rest.
-    let at = match messages.last() {
-        Some(last) if newer => last.at,
-        _ => folded_to,
-    };
-    let more = if matches!(window, Window::After(_)) { newer } else { older };
-    Ok(Some(MessagePage { messages, at, more }))
+    Ok(Some(page))
 }
 
-async fn before(conn: &mut Connection, room: RoomId, at: Position, limit: u32) -> Result<Stretch, StoreError> {
-    let rows = sqlx::query_as(select_messages!(
-        "where m.room = $1 and (m.epoch, m.offset_no) < ($2, $3) order by m.epoch desc, m.offset_no desc limit $4"
-    ))
-    .bind(room.0)
-    .bind(i64::from(at.epoch))
-    .bind(signed(at.offset))
-    .bind(i64::from(limit) + 1)
-    .fetch_all(conn)
-    .await?;
-    let (mut messages, older) = cut(rows, limit);
-    messages.reverse();
-    Ok(Stretch { messages, older, newer: false })
+fn older(stretch: Stretch) -> MessagePage {
+    MessagePage { messages: stretch.messages, at: stretch.folded_to, more: stretch.more }
 }
 
-async fn after(conn: &mut Connection, room: RoomId, at: Position, limit: u32) -> Result<Stretch, StoreError> {
-    let rows = sqlx::query_as(select_messages!(
-        "where m.room = $1 and (m.epoch, m.offset_no) > ($2, $3) order by m.epoch, m.offset_no limit $4"
-    ))
-    .bind(room.0)
-    .bind(i64::from(at.epoch))
-    .bind(signed(at.offset))
-    .bind(i64::from(limit) + 1)
-    .fetch_all(conn)
-    .await?;
-    let (messages, newer) = cut(rows, limit);
-    Ok(Stretch { messages, older: false, newer })
+/// A page that stops short of the newest message covers the room only up to its own last one: what subscribes since
+/// there gets the rest.
+fn covered(stretch: &Stretch) -> Position {
+    match stretch.messages.last() {
+        Some(last) if stretch.more => last.at,
+        _ => stretch.folded_to,
+    }
 }
 
-/// Takes off the one row too many, which was asked for to learn whether there are more.
-fn cut(mut rows: Vec<MessageRow>, limit: u32) -> (Vec<Message>, bool) {
-    let limit = limit as usize;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    (rows.into_iter().map(Message::from).collect(), more)
-}
-
-async fn around(conn: &mut Connection, room: RoomId, id: MessageId, limit: u32) -> Result<Option<Stretch>, StoreError> {
+async fn around(
+    conn: &mut Connection,
+    room: &RoomRow,
+    id: MessageId,
+    limit: u32,
+) -> Result<Option<MessagePage>, StoreError> {
     let place: Option<(i64, i64)> = sqlx::query_as("select epoch, offset_no from messages where room = $1 and id = $2")
-        .bind(room.0)
+        .bind(room.id.0)
         .bind(id.0)
         .fetch_optional(&mut *conn)
         .await?;
@@ -96,5 +71,86 @@ async fn around(conn: &mut Connection, room: RoomId, id: MessageId, limit: u32) 
     let first = before(conn, room, Position::new(at.epoch, at.offset + 1), limit / 2 + 1).await?;
     let second = after(conn, room, at, limit - (limit / 2 + 1)).await?;
     let messages = first.messages.into_iter().chain(second.messages).collect();
-    Ok(Some(Stretch { messages, older: first.older, newer: second.newer }))
+    let all = Stretch { messages, ..second };
+    Ok(Some(MessagePage { at: covered(&all), messages: all.messages, more: first.more }))
+}
+
+/// A page of messages beside the partition's progress: there is one row at least, and one statement sees one moment.
+macro_rules! page_of {
+    ($comparison:literal, $direction:literal) => {
+        concat!(
+            "select meta.epoch as log_epoch, progress.next_offset as log_next, page.*
+             from meta
+             left join progress on progress.partition_no = $5
+             left join (
+                 select ",
+            message_columns!(),
+            " from messages m join accounts a on a.id = m.author
+              where m.room = $1 and (m.epoch, m.offset_no) ",
+            $comparison,
+            " ($2, $3) order by m.epoch ",
+            $direction,
+            ", m.offset_no ",
+            $direction,
+            " limit $4
+             ) as page on true
+             order by page.epoch, page.offset_no"
+        )
+    };
+}
+
+async fn before(conn: &mut Connection, room: &RoomRow, at: Position, limit: u32) -> Result<Stretch, StoreError> {
+    let mut stretch = read(conn, page_of!("<", "desc"), room, at, limit).await?;
+    if stretch.messages.len() > limit as usize {
+        stretch.messages.remove(0);
+        stretch.more = true;
+    }
+    Ok(stretch)
+}
+
+async fn after(conn: &mut Connection, room: &RoomRow, at: Position, limit: u32) -> Result<Stretch, StoreError> {
+    let mut stretch = read(conn, page_of!(">", "asc"), room, at, limit).await?;
+    if stretch.messages.len() > limit as usize {
+        stretch.messages.pop();
+        stretch.more = true;
+    }
+    Ok(stretch)
+}
+
+/// One message more than the limit, if there is one: so it is known whether there are more.
+async fn read(
+    conn: &mut Connection,
+    query: &'static str,
+    room: &RoomRow,
+    at: Position,
+    limit: u32,
+) -> Result<Stretch, StoreError> {
+    let rows: Vec<PageRow> = sqlx::query_as(query)
+        .bind(room.id.0)
+        .bind(i64::from(at.epoch))
+        .bind(signed(at.offset))
+        .bind(i64::from(limit) + 1)
+        .bind(i64::from(room.partition))
+        .fetch_all(conn)
+        .await?;
+    let folded_to = rows.first().map_or(Position::START, |row| row.folded_to);
+    let messages =
+        rows.into_iter().filter_map(|row| row.message).map(Message::try_from).collect::<Result<_, StoreError>>()?;
+    Ok(Stretch { messages, folded_to, more: false })
+}
+
+struct PageRow {
+    folded_to: Position,
+    /// `None`: the page is empty.
+    message: Option<MessageRow>,
+}
+
+impl FromRow<'_, Row> for PageRow {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        let message = match row.try_get::<Option<Uuid>, _>("id")? {
+            Some(_) => Some(MessageRow::from_row(row)?),
+            None => None,
+        };
+        Ok(Self { folded_to: progress::folded_to(row.try_get("log_epoch")?, row.try_get("log_next")?), message })
+    }
 }

@@ -3,24 +3,28 @@
 use super::Connection;
 use crate::store::{
     StoreError,
-    row::{UserRow, position, signed},
+    row::{UserRow, position},
 };
-use app::model::{Message, MessageId, Position, Reaction, RoomId};
-use std::collections::HashMap;
+use app::model::{Message, MessageId, Reaction, RoomId};
 use uuid::Uuid;
 
-/// A query for messages `m` with their authors; what follows narrows and sorts it.
-macro_rules! select_messages {
-    ($rest:literal) => {
+/// The columns of a message `m` by an author `a`.
+macro_rules! message_columns {
+    () => {
         concat!(
-            "select m.id, m.epoch, m.offset_no, m.body, m.sent_at, m.edited_at, m.deleted, m.reply_to,
-                    a.id as account, a.username, a.display_name, a.guest, a.admin
-             from messages m join accounts a on a.id = m.author ",
-            $rest
+            "m.id, m.epoch, m.offset_no, m.body, m.sent_at, m.edited_at, m.deleted, m.reply_to,
+             a.id as account, a.username, a.display_name, a.guest, a.admin,
+             (select ",
+            json_of_reactions!(),
+            " from (
+                  select x.emoji, who.username from reactions x join accounts who on who.id = x.account
+                  where x.room = m.room and x.message = m.id
+                  order by x.epoch, x.offset_no
+              ) as r) as reactions"
         )
     };
 }
-pub(super) use select_messages;
+pub(super) use message_columns;
 
 #[derive(sqlx::FromRow)]
 pub(super) struct MessageRow {
@@ -34,11 +38,13 @@ pub(super) struct MessageRow {
     reply_to: Option<Uuid>,
     #[sqlx(flatten)]
     author: UserRow,
+    reactions: Option<String>,
 }
 
-impl From<MessageRow> for Message {
-    fn from(row: MessageRow) -> Self {
-        Self {
+impl TryFrom<MessageRow> for Message {
+    type Error = StoreError;
+    fn try_from(row: MessageRow) -> Result<Self, StoreError> {
+        Ok(Self {
             id: MessageId(row.id),
             at: position(row.epoch, row.offset_no),
             author: row.author.into(),
@@ -47,66 +53,34 @@ impl From<MessageRow> for Message {
             edited_at: row.edited_at,
             deleted: row.deleted,
             reply_to: row.reply_to.map(MessageId),
-            reactions: Vec::new(),
-        }
+            reactions: reactions(row.reactions.as_deref().unwrap_or("[]"))?,
+        })
     }
 }
 
-pub(super) async fn one(conn: &mut Connection, room: RoomId, id: MessageId) -> Result<Option<Message>, StoreError> {
-    let row: Option<MessageRow> = sqlx::query_as(select_messages!("where m.room = $1 and m.id = $2"))
-        .bind(room.0)
-        .bind(id.0)
-        .fetch_optional(&mut *conn)
-        .await?;
-    let mut found: Vec<Message> = row.into_iter().map(Message::from).collect();
-    add_reactions(conn, room, &mut found).await?;
-    Ok(found.pop())
-}
-
-/// Fills in the reactions of messages that stand side by side in a room, oldest first.
-pub(super) async fn add_reactions(
-    conn: &mut Connection,
-    room: RoomId,
-    messages: &mut [Message],
-) -> Result<(), StoreError> {
-    let (Some(first), Some(last)) = (messages.first().map(|m| m.at), messages.last().map(|m| m.at)) else {
-        return Ok(());
-    };
-    let mut by_message = reactions(conn, room, first, last).await?;
-    for message in messages {
-        message.reactions = by_message.remove(&message.id).unwrap_or_default();
-    }
-    Ok(())
-}
-
-async fn reactions(
-    conn: &mut Connection,
-    room: RoomId,
-    first: Position,
-    last: Position,
-) -> Result<HashMap<MessageId, Vec<Reaction>>, StoreError> {
-    let rows: Vec<(Uuid, String, String)> = sqlx::query_as(
-        "select r.message, r.emoji, a.username
-         from messages m
-         join reactions r on r.room = m.room and r.message = m.id
-         join accounts a on a.id = r.account
-         where m.room = $1 and (m.epoch, m.offset_no) >= ($2, $3) and (m.epoch, m.offset_no) <= ($4, $5)
-         order by r.epoch, r.offset_no",
-    )
-    .bind(room.0)
-    .bind(i64::from(first.epoch))
-    .bind(signed(first.offset))
-    .bind(i64::from(last.epoch))
-    .bind(signed(last.offset))
-    .fetch_all(conn)
-    .await?;
-    let mut by_message: HashMap<MessageId, Vec<Reaction>> = HashMap::new();
-    for (message, emoji, user) in rows {
-        let reactions = by_message.entry(MessageId(message)).or_default();
+/// By emoji, from pairs of emoji and user name in order of time.
+fn reactions(json: &str) -> Result<Vec<Reaction>, StoreError> {
+    let pairs: Vec<(String, String)> =
+        serde_json::from_str(json).map_err(|e| StoreError::Broken(format!("reactions: {e}")))?;
+    let mut reactions: Vec<Reaction> = Vec::new();
+    for (emoji, user) in pairs {
         match reactions.iter_mut().find(|r| r.emoji == emoji) {
             Some(reaction) => reaction.users.push(user),
             None => reactions.push(Reaction { emoji, users: vec![user] }),
         }
     }
-    Ok(by_message)
+    Ok(reactions)
+}
+
+pub(super) async fn one(conn: &mut Connection, room: RoomId, id: MessageId) -> Result<Option<Message>, StoreError> {
+    let row: Option<MessageRow> = sqlx::query_as(concat!(
+        "select ",
+        message_columns!(),
+        " from messages m join accounts a on a.id = m.author where m.room = $1 and m.id = $2"
+    ))
+    .bind(room.0)
+    .bind(id.0)
+    .fetch_optional(conn)
+    .await?;
+    row.map(Message::try_from).transpose()
 }

@@ -15,7 +15,7 @@ mod projection;
 mod rooms;
 mod sessions;
 
-use super::{Adapter, Connection, bulk};
+use super::{Adapter, Connection, Row, bulk};
 use crate::store::{
     Account, AccountMade, EventPage, FoldError, NewAccount, NewRoom, NewSession, Placed, PostedRow, RoomKey, RoomRow,
     Rotation, Store, StoreError, Window, failure::within,
@@ -142,6 +142,9 @@ impl Store for Adapter {
 
     async fn history(&self, room: &RoomRow, window: Window, limit: u32) -> Result<Option<MessagePage>, StoreError> {
         within(async {
+            if !matches!(window, Window::Around(_)) {
+                return history::page(&mut *self.reader().await?, room, window, limit).await;
+            }
             let mut tx = self.snapshot().await?;
             let page = history::page(&mut tx, room, window, limit).await?;
             tx.commit().await?;
@@ -151,13 +154,7 @@ impl Store for Adapter {
     }
 
     async fn message(&self, room: RoomId, id: MessageId) -> Result<Option<Message>, StoreError> {
-        within(async {
-            let mut tx = self.snapshot().await?;
-            let message = messages::one(&mut tx, room, id).await?;
-            tx.commit().await?;
-            Ok(message)
-        })
-        .await
+        within(async { messages::one(&mut *self.reader().await?, room, id).await }).await
     }
 
     async fn posted(&self, room: RoomId, id: MessageId) -> Result<Option<PostedRow>, StoreError> {
@@ -169,13 +166,7 @@ impl Store for Adapter {
     }
 
     async fn events(&self, room: &RoomRow, after: Position, limit: u32) -> Result<EventPage, StoreError> {
-        within(async {
-            let mut tx = self.snapshot().await?;
-            let page = archive::page(&mut tx, room, after, limit).await?;
-            tx.commit().await?;
-            Ok(page)
-        })
-        .await
+        within(async { archive::page(&mut *self.reader().await?, room, after, limit).await }).await
     }
 
     async fn mark_read(&self, room: RoomId, user: UserId, at: Position) -> Result<(), StoreError> {

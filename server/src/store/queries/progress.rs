@@ -20,18 +20,12 @@ pub(super) async fn next(conn: &mut Connection, partition: u32) -> Result<u64, S
     Ok(unsigned(next.unwrap_or(0)))
 }
 
-/// The position that everything folded so far is at or before.
-pub(super) async fn folded_to(conn: &mut Connection, partition: u32) -> Result<Position, StoreError> {
-    let (epoch, next): (i64, Option<i64>) = sqlx::query_as(
-        "select meta.epoch, progress.next_offset from meta left join progress on progress.partition_no = $1",
-    )
-    .bind(i64::from(partition))
-    .fetch_one(conn)
-    .await?;
-    Ok(match unsigned(next.unwrap_or(0)) {
+/// The position that everything folded so far is at or before, from what a query found of `meta` and `progress`.
+pub(super) fn folded_to(epoch: i64, next: Option<i64>) -> Position {
+    match unsigned(next.unwrap_or(0)) {
         0 => Position::START,
         next => Position::new(small(epoch), next - 1),
-    })
+    }
 }
 
 /// Moves a partition's progress, only from where it is said to be, and returns the epoch that its records are of. The

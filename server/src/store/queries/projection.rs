@@ -51,11 +51,17 @@ async fn edit(
     Ok(edited.rows_affected() == 1)
 }
 
+/// The text goes, with what was put under it; the place remains.
 async fn delete(tx: &mut Connection, room: RoomId, id: MessageId) -> Result<(), sqlx::Error> {
     sqlx::query("update messages set body = '', deleted = $3 where room = $1 and id = $2")
         .bind(room.0)
         .bind(id.0)
         .bind(true)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("delete from reactions where room = $1 and message = $2")
+        .bind(room.0)
+        .bind(id.0)
         .execute(&mut *tx)
         .await?;
     archive::blank(tx, room, id).await

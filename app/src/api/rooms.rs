@@ -1,0 +1,106 @@
+//! Rooms and who is in them. The forms are plain ones: what a person may do in a room changes with them.
+
+#[cfg(feature = "ssr")]
+use super::on_server::*;
+#[cfg(feature = "ssr")]
+use crate::url;
+use crate::{
+    error::ApiError,
+    model::{HistoryQuery, Member, MessagePage, Room, Visibility},
+};
+use leptos::{prelude::*, server_fn::codec::Json};
+use serde::{Deserialize, Serialize};
+
+/// All that a room's page shows, read together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomData {
+    /// The room.
+    pub room: Room,
+    /// Who is in it.
+    pub members: Vec<Member>,
+    /// A stretch of its history.
+    pub page: MessagePage,
+    /// There is something before the stretch.
+    pub older: bool,
+    /// There is something after the stretch.
+    pub newer: bool,
+}
+
+/// The rooms that the viewer may know of, own ones first.
+#[server(prefix = "/api/fn", endpoint = "rooms")]
+pub async fn rooms() -> Result<Vec<Room>, ApiError> {
+    backend()?.rooms(viewer().as_ref()).await
+}
+
+/// A room with a stretch of its history.
+#[server(prefix = "/api/fn", endpoint = "room-view", input = Json)]
+pub async fn room_view(room: String, query: HistoryQuery) -> Result<RoomData, ApiError> {
+    let (backend, who) = (backend()?, viewer());
+    let who = who.as_ref();
+    let view = async {
+        // The history comes first: it waits for `at_least`, and the rest is then no older.
+        let page = backend.history(who, &room, &query).await?;
+        let (older, newer) = match (&query, page.messages.first(), page.messages.last()) {
+            (HistoryQuery { around: Some(_), .. }, Some(first), Some(last)) => {
+                let one = HistoryQuery { limit: Some(1), ..HistoryQuery::default() };
+                let before = HistoryQuery { before: Some(first.at), ..one.clone() };
+                let after = HistoryQuery { after: Some(last.at), ..one };
+                let older = !backend.history(who, &room, &before).await?.messages.is_empty();
+                (older, !backend.history(who, &room, &after).await?.messages.is_empty())
+            }
+            (HistoryQuery { before: Some(_), .. }, ..) => (page.more, true),
+            (HistoryQuery { after: Some(_), .. }, ..) => (true, page.more),
+            _ => (page.more, false),
+        };
+        let members = backend.members(who, &room).await?;
+        let room = backend.room(who, &room).await?;
+        Ok(RoomData { room, members, page, older, newer })
+    };
+    with_status(view.await)
+}
+
+/// A stretch of a room's history.
+#[server(prefix = "/api/fn", endpoint = "history", input = Json)]
+pub async fn history(room: String, query: HistoryQuery) -> Result<MessagePage, ApiError> {
+    with_status(backend()?.history(viewer().as_ref(), &room, &query).await)
+}
+
+/// Makes a room.
+#[server(prefix = "/api/fn", endpoint = "create-room")]
+pub async fn create_room(name: String, visibility: Visibility) -> Result<Room, ApiError> {
+    let backend = backend()?;
+    let outcome = async { backend.create_room(&who()?, &name, visibility).await };
+    let outcome = outcome.await;
+    answer(
+        outcome,
+        |(room, written)| with_field(&url::room(&room.slug), "at_least", &written.at.to_string()),
+        |error| {
+            let kept: String = name.chars().take(120).collect();
+            let page = with_field(&with_error("/", error), "form", "create-room");
+            with_field(&with_field(&page, "name", &kept), "visibility", visibility.as_str()) + "#create-room"
+        },
+    )
+    .map(|(room, _)| room)
+}
+
+/// Becomes a member.
+#[server(prefix = "/api/fn", endpoint = "join")]
+pub async fn join(room: String) -> Result<(), ApiError> {
+    let backend = backend()?;
+    let outcome = async { backend.join(&who()?, &room).await };
+    let page = url::room(&room);
+    answer(
+        outcome.await,
+        |written| with_field(&page, "at_least", &written.at.to_string()),
+        |error| with_error(&page, error),
+    )
+    .map(|_| ())
+}
+
+/// Is a member no longer.
+#[server(prefix = "/api/fn", endpoint = "leave")]
+pub async fn leave(room: String) -> Result<(), ApiError> {
+    let backend = backend()?;
+    let outcome = async { backend.leave(&who()?, &room).await };
+    answer(outcome.await, |_| "/".to_owned(), |error| with_error(&url::room(&room), error)).map(|_| ())
+}

@@ -1,0 +1,100 @@
+//! The document, the routes, and what all pages share.
+
+use crate::{
+    components::Hydrated,
+    live::Live,
+    outbox::Outbox,
+    pages::{Frame, HomePage, LoginPage, NotFoundPage, RegisterPage, RoomPage},
+    session::Me,
+};
+use leptos::prelude::*;
+use leptos_meta::{Title, provide_meta_context};
+use leptos_router::{
+    SsrMode,
+    components::{ParentRoute, Route, Router, Routes},
+    path,
+};
+
+/// The document around the pages. Sets the response's content security policy.
+#[cfg(feature = "ssr")]
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    use leptos_meta::{HashedStylesheet, MetaTags};
+
+    set_policy();
+    view! {
+        <!DOCTYPE html>
+        <html lang="en" data-theme=chosen_theme()>
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content" />
+                <meta name="color-scheme" content="light dark" />
+                <meta name="theme-color" media="(prefers-color-scheme: light)" content="#fbfaf7" />
+                <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#11151b" />
+                <meta name="description" content="A chat that never loses a message." />
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                <HashedStylesheet options=options.clone() id="style" />
+                <AutoReload options=options.clone() />
+                <HydrationScripts options />
+                <MetaTags />
+            </head>
+            <body>
+                <App />
+            </body>
+        </html>
+    }
+}
+
+/// Scripts and the wasm from this site alone, and inline only those of this response.
+#[cfg(feature = "ssr")]
+fn set_policy() {
+    let (Some(nonce), Some(response)) = (leptos::nonce::use_nonce(), use_context::<leptos_axum::ResponseOptions>())
+    else {
+        return;
+    };
+    let policy = format!(
+        "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
+         connect-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'self'; \
+         frame-ancestors 'none'"
+    );
+    if let Ok(value) = http::HeaderValue::from_str(&policy) {
+        response.insert_header(http::header::CONTENT_SECURITY_POLICY, value);
+    }
+}
+
+/// `light` or `dark` if the person chose one: in the first byte of the page, so that nothing flashes.
+#[cfg(feature = "ssr")]
+fn chosen_theme() -> Option<&'static str> {
+    let request = use_context::<http::request::Parts>()?;
+    let cookies = request.headers.get_all(http::header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    match pairs.find(|(name, _)| *name == "partyline_theme")?.1 {
+        "light" => Some("light"),
+        "dark" => Some("dark"),
+        _ => None,
+    }
+}
+
+/// The pages and what they share.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    let me = Me::provide();
+    Hydrated::provide();
+    let outbox = Outbox::provide();
+    Live::provide(outbox, me.0.is_some());
+    view! {
+        <Title formatter=|title: String| if title.is_empty() { "Partyline".into() } else { format!("{title} · Partyline") } text="" />
+        <a class="skip" href="#main">"Skip to content"</a>
+        <Router>
+            <Routes fallback=NotFoundPage>
+                <ParentRoute path=path!("") view=Frame>
+                    <Route path=path!("") view=HomePage ssr=SsrMode::Async />
+                    <Route path=path!("rooms/:slug") view=RoomPage ssr=SsrMode::Async />
+                    <Route path=path!("rooms/:slug/m/:id") view=RoomPage ssr=SsrMode::Async />
+                </ParentRoute>
+                <Route path=path!("login") view=LoginPage ssr=SsrMode::Async />
+                <Route path=path!("register") view=RegisterPage ssr=SsrMode::Async />
+            </Routes>
+        </Router>
+    }
+}

@@ -1,0 +1,74 @@
+//! The server has no browser: nothing is stored, no time passes.
+
+use crate::{model::Millis, when};
+use leptos::web_sys::Element;
+use std::future::Future;
+
+/// The time.
+pub fn now() -> Millis {
+    0
+}
+
+/// From 0 to 1.
+pub fn random() -> f64 {
+    0.5
+}
+
+/// Never ends.
+pub async fn sleep_ms(_ms: u64) {
+    std::future::pending().await
+}
+
+/// What `future` gives.
+pub async fn within_ms<T>(_ms: u64, future: impl Future<Output = T>) -> Option<T> {
+    Some(future.await)
+}
+
+/// Keeps nothing.
+pub fn store(_key: &str, _text: &str) {}
+
+/// Nothing is kept.
+pub fn stored(_key: &str) -> Option<String> {
+    None
+}
+
+/// Nothing is kept.
+pub fn stored_under(_prefix: &str) -> Vec<String> {
+    Vec::new()
+}
+
+/// Nothing is kept.
+pub fn forget(_key: &str) {}
+
+/// The day in UTC.
+pub fn day(at: Millis) -> i64 {
+    at.div_euclid(when::DAY)
+}
+
+/// The time in UTC.
+pub fn time(at: Millis) -> String {
+    when::utc_time(at)
+}
+
+/// Day and time in UTC.
+pub fn day_and_time(at: Millis) -> String {
+    when::iso(at)
+}
+
+/// The day in UTC.
+pub fn day_name(days: i64) -> String {
+    when::day_name(days)
+}
+
+/// No hand is on a keyboard here.
+pub fn has_keyboard() -> bool {
+    false
+}
+
+/// Nothing to see.
+pub fn visible() -> bool {
+    false
+}
+
+/// Nothing to scroll.
+pub fn scroll_to_middle(_element: &Element) {}

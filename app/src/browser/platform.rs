@@ -1,0 +1,130 @@
+//! The browser's side.
+
+use crate::model::Millis;
+use futures::{
+    FutureExt,
+    future::{Either, select},
+    pin_mut,
+};
+use gloo_timers::future::TimeoutFuture;
+use js_sys::{Date, Function, Intl::DateTimeFormat, Math, Object, Reflect};
+use leptos::prelude::{document, window};
+use std::future::Future;
+use wasm_bindgen::JsValue;
+use web_sys::{Element, ScrollBehavior, ScrollIntoViewOptions, ScrollLogicalPosition, Storage};
+
+/// The time by this browser's clock.
+pub fn now() -> Millis {
+    Date::now() as Millis
+}
+
+/// From 0 to 1.
+pub fn random() -> f64 {
+    Math::random()
+}
+
+/// Waits.
+pub async fn sleep_ms(ms: u64) {
+    TimeoutFuture::new(u32::try_from(ms).unwrap_or(u32::MAX)).await;
+}
+
+/// What `future` gives, unless the time is over first.
+pub async fn within_ms<T>(ms: u64, future: impl Future<Output = T>) -> Option<T> {
+    let deadline = sleep_ms(ms).fuse();
+    pin_mut!(future, deadline);
+    match select(future, deadline).await {
+        Either::Left((value, _)) => Some(value),
+        Either::Right(_) => None,
+    }
+}
+
+/// None where the person has forbidden it.
+fn storage() -> Option<Storage> {
+    window().local_storage().ok().flatten()
+}
+
+/// Keeps a text over reloads, where there is room for it.
+pub fn store(key: &str, text: &str) {
+    if let Some(storage) = storage() {
+        // Full or forbidden: the page works on without.
+        let _ = storage.set_item(key, text);
+    }
+}
+
+/// A kept text.
+pub fn stored(key: &str) -> Option<String> {
+    storage()?.get_item(key).ok().flatten()
+}
+
+/// All kept texts whose keys begin alike.
+pub fn stored_under(prefix: &str) -> Vec<String> {
+    let Some(storage) = storage() else { return Vec::new() };
+    let keys = (0..storage.length().unwrap_or(0)).filter_map(|i| storage.key(i).ok().flatten());
+    keys.filter(|key| key.starts_with(prefix)).filter_map(|key| storage.get_item(&key).ok().flatten()).collect()
+}
+
+/// Keeps a text no longer.
+pub fn forget(key: &str) {
+    if let Some(storage) = storage() {
+        let _ = storage.remove_item(key);
+    }
+}
+
+/// The day of a time where the reader is, counted from 1970-01-01.
+pub fn day(at: Millis) -> i64 {
+    let date = Date::new(&JsValue::from_f64(at as f64));
+    // Midnight of the local day, read as if it were UTC.
+    let midnight = Date::utc(f64::from(date.get_full_year()), f64::from(date.get_month()));
+    (midnight / 86_400_000.0) as i64 + i64::from(date.get_date()) - 1
+}
+
+/// The time of day where the reader is, as the reader's language writes it.
+pub fn time(at: Millis) -> String {
+    formatted(at, &[("hour", "2-digit"), ("minute", "2-digit")])
+}
+
+/// Day and time where the reader is.
+pub fn day_and_time(at: Millis) -> String {
+    formatted(at, &[("dateStyle", "full"), ("timeStyle", "short")])
+}
+
+/// A day, counted from 1970-01-01, as people call it.
+pub fn day_name(days: i64) -> String {
+    match day(now()) - days {
+        0 => "Today".into(),
+        1 => "Yesterday".into(),
+        _ => {
+            let noon = days * 86_400_000 + 43_200_000;
+            formatted(noon, &[("weekday", "long"), ("day", "numeric"), ("month", "long"), ("timeZone", "UTC")])
+        }
+    }
+}
+
+fn formatted(at: Millis, options: &[(&str, &str)]) -> String {
+    let wanted = Object::new();
+    for (name, value) in options {
+        // Setting a property of a fresh object cannot fail.
+        let _ = Reflect::set(&wanted, &JsValue::from_str(name), &JsValue::from_str(value));
+    }
+    let format: Function = DateTimeFormat::new(&js_sys::Array::new(), &wanted).format();
+    let text = format.call1(&JsValue::UNDEFINED, &JsValue::from_f64(at as f64));
+    text.ok().and_then(|text| text.as_string()).unwrap_or_default()
+}
+
+/// There is a pointer and so most likely a keyboard: putting the cursor into a field opens nothing on the screen.
+pub fn has_keyboard() -> bool {
+    window().match_media("(hover: hover) and (pointer: fine)").ok().flatten().is_some_and(|query| query.matches())
+}
+
+/// The tab is in view.
+pub fn visible() -> bool {
+    document().visibility_state() == web_sys::VisibilityState::Visible
+}
+
+/// Brings an element into the middle of what is seen.
+pub fn scroll_to_middle(element: &Element) {
+    let options = ScrollIntoViewOptions::new();
+    options.set_block(ScrollLogicalPosition::Center);
+    options.set_behavior(ScrollBehavior::Instant);
+    element.scroll_into_view_with_scroll_into_view_options(&options);
+}

@@ -1,0 +1,127 @@
+//! What a person can do to a message, from the browser: ask the server, then show what it accepted.
+
+use crate::{
+    api,
+    browser::{self, within_ms},
+    error::{ApiError, Outcome},
+    model::{KnownEvent, MessageId, User, Written},
+    session,
+    state::RoomState,
+    words,
+};
+use leptos::{prelude::*, task::spawn_local};
+use std::future::Future;
+
+/// How long the server may take.
+const DEADLINE_MS: u64 = 15_000;
+
+/// What can be done in one room.
+#[derive(Clone, Copy)]
+pub struct Actions {
+    state: RwSignal<RoomState>,
+    me: StoredValue<Option<User>>,
+    /// The message that the composer answers.
+    reply_to: RwSignal<Option<MessageId>>,
+    /// What went wrong last.
+    problem: RwSignal<String>,
+}
+
+impl Actions {
+    /// For a room, as the person who is signed in.
+    pub fn new(state: RwSignal<RoomState>, reply_to: Option<MessageId>, problem: String) -> Self {
+        Self {
+            state,
+            me: StoredValue::new(session::me()),
+            reply_to: RwSignal::new(reply_to),
+            problem: RwSignal::new(problem),
+        }
+    }
+
+    /// The room.
+    pub fn state(self) -> RwSignal<RoomState> {
+        self.state
+    }
+
+    /// The room's name in addresses.
+    pub fn slug(self) -> String {
+        self.state.with_untracked(|state| state.room().slug.clone())
+    }
+
+    /// The user name of who is signed in.
+    pub fn me(self) -> Option<String> {
+        self.me.with_value(|me| me.as_ref().map(|me| me.username.clone()))
+    }
+
+    /// The person writes here: a member.
+    pub fn may_write(self) -> bool {
+        self.me.with_value(Option::is_some) && self.state.with_untracked(|state| state.room().role.is_some())
+    }
+
+    /// It is the person's own message.
+    pub fn owns(self, author: &User) -> bool {
+        self.me.with_value(|me| me.as_ref().is_some_and(|me| me.id == author.id))
+    }
+
+    /// The person may delete it.
+    pub fn may_delete(self, author: &User) -> bool {
+        let admin = self.me.with_value(|me| me.as_ref().is_some_and(|me| me.admin));
+        let owner = self.state.with_untracked(|state| state.room().role == Some(crate::model::Role::Owner));
+        self.owns(author) || admin || owner
+    }
+
+    /// What the composer answers.
+    pub fn reply_to(self) -> RwSignal<Option<MessageId>> {
+        self.reply_to
+    }
+
+    /// What went wrong last.
+    pub fn problem(self) -> RwSignal<String> {
+        self.problem
+    }
+
+    /// Puts or takes back an emoji.
+    pub fn react(self, id: MessageId, emoji: String, on: bool) {
+        let Some(by) = self.me.get_value() else { return };
+        let event = if on {
+            KnownEvent::ReactionAdded { id, emoji: emoji.clone(), by }
+        } else {
+            KnownEvent::ReactionRemoved { id, emoji: emoji.clone(), by }
+        };
+        self.change(api::react(self.slug(), id, emoji, on), event, || {});
+    }
+
+    /// Replaces the text; `done` runs when the server has it.
+    pub fn edit(self, id: MessageId, body: String, done: impl Fn() + 'static) {
+        let event = KnownEvent::MessageEdited { id, body: body.clone(), edited_at: browser::now() };
+        self.change(api::edit(self.slug(), id, body), event, done);
+    }
+
+    /// Deletes.
+    pub fn delete(self, id: MessageId) {
+        let Some(by) = self.me.get_value() else { return };
+        self.change(api::delete(self.slug(), id), KnownEvent::MessageDeleted { id, by }, || {});
+    }
+
+    fn change(
+        self,
+        call: impl Future<Output = Result<Written, ApiError>> + 'static,
+        event: KnownEvent,
+        done: impl Fn() + 'static,
+    ) {
+        let actions = self;
+        spawn_local(async move {
+            let outcome = within_ms(DEADLINE_MS, call).await;
+            match outcome.unwrap_or(Err(ApiError::unavailable(Outcome::Unknown))) {
+                Ok(written) => {
+                    // The page may have gone on to another room meanwhile.
+                    let _ = actions.state.try_update(|state| state.foresee(written.at, event));
+                    let _ = actions.problem.try_update(String::clear);
+                    done();
+                }
+                Err(error) => {
+                    let _ = actions.problem.try_set(words::sentence(&error.to_string()));
+                }
+            }
+        });
+    }
+}

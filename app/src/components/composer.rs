@@ -1,0 +1,207 @@
+use super::{Actions, GuestForm, JoinForm, Problem};
+use crate::{
+    api::Post,
+    browser,
+    live::Live,
+    model::{MAX_BODY_BYTES, MessageBody, MessageId},
+    outbox::Outbox,
+    session, url, words,
+};
+use leptos::{html, prelude::*, server_fn::ServerFn, task::spawn_local};
+
+/// What an earlier try without a script left behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The text.
+    pub draft: String,
+    /// The id to try again with.
+    pub id: Option<MessageId>,
+}
+
+/// How often others are told that somebody types.
+const TYPING_EVERY_MS: i64 = 3_000;
+
+/// Where messages are written. A plain form; a script sends through the outbox instead.
+#[component]
+pub fn Composer(
+    /// What can be done in this room.
+    actions: Actions,
+    /// What an earlier try left behind.
+    kept: Kept,
+) -> impl IntoView {
+    let outbox = use_context::<Outbox>();
+    let (room, name) = actions.state().with_untracked(|state| (state.id(), state.room().name.clone()));
+    let (form, text) = (NodeRef::<html::Form>::new(), NodeRef::<html::Textarea>::new());
+    let draft_key = StoredValue::new(format!("partyline.draft.{room}"));
+    let told = StoredValue::new(0_i64);
+
+    Effect::new(move || {
+        let Some(text) = text.get() else { return };
+        if text.value().is_empty()
+            && let Some(draft) = draft_key.with_value(|key| browser::stored(key))
+        {
+            text.set_value(&draft);
+        }
+        if browser::has_keyboard() {
+            let _ = text.focus();
+        }
+    });
+    Effect::new(move |before: Option<()>| {
+        // Not at first: the page decides where the cursor is then.
+        if actions.reply_to().get().is_some()
+            && before.is_some()
+            && let Some(text) = text.get_untracked()
+        {
+            let _ = text.focus();
+        }
+    });
+    let on_input = move |_| {
+        let Some(text) = text.get_untracked() else { return };
+        draft_key.with_value(|key| browser::store(key, &text.value()));
+        if browser::now() - told.get_value() >= TYPING_EVERY_MS && !text.value().trim().is_empty() {
+            told.set_value(browser::now());
+            // Ephemeral: whether it arrives does not matter.
+            spawn_local(async move {
+                let _ = crate::api::typing(actions.slug()).await;
+            });
+        }
+    };
+    let on_key = move |event: leptos::ev::KeyboardEvent| {
+        // 229: an input method takes the key, in browsers that do not say so otherwise.
+        let composing = event.is_composing() || event.key_code() == 229;
+        if event.key() == "Enter" && !event.shift_key() && !composing {
+            event.prevent_default();
+            if let Some(form) = form.get_untracked() {
+                let _ = form.request_submit();
+            }
+        }
+    };
+    let on_submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let (Some(text), Some(outbox)) = (text.get_untracked(), outbox) else { return };
+        match MessageBody::parse(&text.value()) {
+            Ok(body) => {
+                outbox.send(room, actions.slug(), body.into_string(), actions.reply_to().get_untracked());
+                text.set_value("");
+                draft_key.with_value(|key| browser::forget(key));
+                actions.reply_to().set(None);
+                actions.problem().set(String::new());
+                show_end();
+            }
+            Err(crate::model::BadBody::Empty) => {}
+            Err(error) => actions.problem().set(words::sentence(&error.to_string())),
+        }
+    };
+    let id = kept.id.unwrap_or_default();
+    view! {
+        <div class="composer" id="compose">
+            <Problem text=actions.problem() />
+            <Answering actions />
+            <form node_ref=form method="post" action=Post::url() on:submit=on_submit>
+                <input type="hidden" name="room" value=actions.slug() />
+                <input type="hidden" name="id" value=id.to_string() />
+                {move || {
+                    actions
+                        .reply_to()
+                        .get()
+                        .map(|id| view! { <input type="hidden" name="reply_to" value=id.to_string() /> })
+                }}
+                <textarea
+                    node_ref=text
+                    name="body"
+                    rows="1"
+                    required
+                    maxlength=MAX_BODY_BYTES
+                    placeholder=format!("Message #{name}")
+                    aria-label=format!("Message #{name}")
+                    enterkeyhint="send"
+                    autocomplete="off"
+                    on:keydown=on_key
+                    on:input=on_input
+                >
+                    {kept.draft}
+                </textarea>
+                <button class="send" aria-label="Send">
+                    <svg viewBox="0 0 24 24" aria-hidden="true">
+                        <path d="M4 12l16-8-5 16-3-7z" />
+                    </svg>
+                </button>
+            </form>
+            <Typing actions />
+        </div>
+    }
+}
+
+/// One's own message is the newest: that is where one wants to be.
+fn show_end() {
+    if let Ok(Some(scroller)) = document().query_selector(".scroller") {
+        scroller.set_scroll_top(0);
+    }
+}
+
+#[component]
+fn Answering(actions: Actions) -> impl IntoView {
+    move || {
+        let id = actions.reply_to().get()?;
+        let name = actions.state().with(|state| state.message(id).map(|message| message.author.display_name.clone()));
+        let cancel = move |event: leptos::ev::MouseEvent| {
+            event.prevent_default();
+            actions.reply_to().set(None);
+        };
+        Some(view! {
+            <p class="answering">
+                "Replying to " <strong>{name.unwrap_or_else(|| "an earlier message".into())}</strong> " "
+                <a href=url::room(&actions.slug()) on:click=cancel>
+                    "Cancel"
+                </a>
+            </p>
+        })
+    }
+}
+
+#[component]
+fn Typing(actions: Actions) -> impl IntoView {
+    let live = use_context::<Live>();
+    let room = actions.state().with_untracked(|state| state.id());
+    let me = actions.me();
+    let who = Memo::new(move |_| {
+        let who = live.map(|live| live.typing_in(room)).unwrap_or_default();
+        who.into_iter().filter(|name| Some(name) != me.as_ref()).collect::<Vec<_>>()
+    });
+    view! {
+        <p class="typing" aria-live="off">
+            {move || match who.read().as_slice() {
+                [] => String::new(),
+                [one] => format!("{one} is typing…"),
+                [one, two] => format!("{one} and {two} are typing…"),
+                _ => "Several people are typing…".into(),
+            }}
+        </p>
+    }
+}
+
+/// What stands in the composer's place for those who do not write here yet.
+#[component]
+pub fn JoinBar(
+    /// What can be done in this room.
+    actions: Actions,
+) -> impl IntoView {
+    let (slug, name) = actions.state().with_untracked(|state| (state.room().slug.clone(), state.room().name.clone()));
+    let entry = if session::me().is_some() {
+        view! { <JoinForm room=slug name=name /> }.into_any()
+    } else {
+        let here = url::room(&slug);
+        view! {
+            <GuestForm room=slug label="Join as a guest" />
+            <a class="button" rel="external" href=url::login(&here)>"Sign in"</a>
+        }
+        .into_any()
+    };
+    view! {
+        <div class="composer join" id="compose">
+            <Problem text=actions.problem() />
+            <p>"Members write here."</p>
+            <div class="actions">{entry}</div>
+        </div>
+    }
+}

@@ -1,0 +1,48 @@
+use super::{Field, Problem};
+use crate::{
+    api::CreateRoom as CreateRoomCall,
+    model::{MAX_ROOM_NAME_CHARS, Visibility},
+    words,
+};
+use leptos::{prelude::*, server_fn::ServerFn};
+use leptos_router::hooks::use_query_map;
+
+/// The form that makes a room. A plain one: the answer is the room's page, or this one with the problem.
+#[component]
+pub fn CreateRoom() -> impl IntoView {
+    let query = use_query_map();
+    let came_back = query.with_untracked(|query| query.get_str("form") == Some("create-room"));
+    let kept = |name: &str| query.with_untracked(|query| query.get(name).filter(|_| came_back)).unwrap_or_default();
+    let (name, visibility, error) = (kept("name"), kept("visibility"), kept("error"));
+    let problem = if error.is_empty() { String::new() } else { words::explain_new_room(&error, &name) };
+    let choices = [
+        (Visibility::Public, "Public", "Anyone may read, members write."),
+        (Visibility::Members, "Members", "Listed for everyone with an account; members read and write."),
+        (Visibility::Private, "Private", "Not listed; by invitation only."),
+    ];
+    let chosen = visibility.parse().unwrap_or(Visibility::Public);
+    view! {
+        <form id="create-room" class="card form" method="post" action=CreateRoomCall::url()>
+            <h2>"New room"</h2>
+            <Problem text=problem />
+            <Field label="Name" name="name" value=name maxlength=MAX_ROOM_NAME_CHARS autocomplete="off" />
+            <fieldset class="choices">
+                <legend>"Who may see it"</legend>
+                {choices
+                    .map(|(value, label, hint)| {
+                        view! {
+                            <label class="choice">
+                                <input type="radio" name="visibility" value=value.as_str() checked=value == chosen />
+                                <span>
+                                    <strong>{label}</strong>
+                                    <span class="hint">{hint}</span>
+                                </span>
+                            </label>
+                        }
+                    })
+                    .collect_view()}
+            </fieldset>
+            <button class="button primary">"Create room"</button>
+        </form>
+    }
+}

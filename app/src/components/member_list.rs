@@ -1,0 +1,63 @@
+use super::Avatar;
+use crate::{
+    api::Leave,
+    model::{Member, Role},
+    state::RoomState,
+};
+use leptos::{prelude::*, server_fn::ServerFn};
+
+/// Who is in the room: a pane where there is space, else a sheet that a button opens.
+#[component]
+pub fn MemberList(
+    /// The room.
+    state: RwSignal<RoomState>,
+) -> impl IntoView {
+    let slug = state.with_untracked(|state| state.room().slug.clone());
+    let member = Memo::new(move |_| state.with(|state| state.room().role.is_some()));
+    let members = Memo::new(move |_| {
+        state.with(|state| {
+            let mut members = state.members().to_vec();
+            members.sort_by_key(|member| (member.role != Role::Owner, member.user.display_name.to_lowercase()));
+            members
+        })
+    });
+    view! {
+        <aside id="members" class="details" popover="auto" aria-label="Members">
+            <h2>"Members"</h2>
+            <ul class="members">
+                <For each=move || members.get() key=|member| (member.user.id, member.role) let:member>
+                    <MemberItem member />
+                </For>
+            </ul>
+            {move || {
+                member
+                    .get()
+                    .then(|| {
+                        view! {
+                            <form method="post" action=Leave::url()>
+                                <input type="hidden" name="room" value=slug.clone() />
+                                <button class="button quiet">"Leave this room"</button>
+                            </form>
+                        }
+                    })
+            }}
+        </aside>
+    }
+}
+
+#[component]
+fn MemberItem(member: Member) -> impl IntoView {
+    let name = member.user.display_name.clone();
+    let note = match (member.role, member.user.guest) {
+        (Role::Owner, _) => "Owner",
+        (Role::Member, true) => "Guest",
+        (Role::Member, false) => "",
+    };
+    view! {
+        <li>
+            <Avatar user=member.user />
+            <span class="name">{name}</span>
+            <span class="hint">{note}</span>
+        </li>
+    }
+}

@@ -1,0 +1,130 @@
+use super::Actions;
+use crate::{
+    api::{Delete, Edit, React},
+    model::{MAX_BODY_BYTES, Message},
+    url,
+};
+use leptos::{prelude::*, server_fn::ServerFn, wasm_bindgen::JsCast, web_sys};
+use std::sync::Arc;
+
+/// The emoji at hand.
+const QUICK: [(&str, &str); 6] =
+    [("👍", "thumbs up"), ("❤️", "heart"), ("😄", "smile"), ("🎉", "party"), ("👀", "eyes"), ("✅", "done")];
+
+/// What can be done to a message: a disclosure, so that it opens without a script, by keyboard and by touch alike.
+#[component]
+pub fn MessageMenu(
+    /// The message.
+    message: Memo<Arc<Message>>,
+    /// What can be done in this room.
+    actions: Actions,
+) -> impl IntoView {
+    let (id, author) = message.with_untracked(|message| (message.id, message.author.clone()));
+    let (slug, may_write) = (actions.slug(), actions.may_write());
+    let menu = NodeRef::<leptos::html::Details>::new();
+    let close = move || {
+        if let Some(menu) = menu.get_untracked() {
+            menu.set_open(false);
+        }
+    };
+    let on_key = move |event: leptos::ev::KeyboardEvent| {
+        if event.key() == "Escape" {
+            close();
+            if let Some(summary) = menu.get_untracked().and_then(|menu| menu.first_element_child()) {
+                let _ = summary.unchecked_into::<web_sys::HtmlElement>().focus();
+            }
+        }
+    };
+    let room = StoredValue::new(slug.clone());
+    let ids = move || {
+        view! {
+            <input type="hidden" name="room" value=room.get_value() />
+            <input type="hidden" name="id" value=id.to_string() />
+        }
+    };
+    let quick = may_write.then(|| {
+        view! {
+            <form class="quick" method="post" action=React::url()>
+                {ids()}
+                <input type="hidden" name="on" value="true" />
+                {QUICK
+                    .map(|(emoji, name)| {
+                        view! {
+                            <button
+                                name="emoji"
+                                value=emoji
+                                aria-label=format!("React with {name}")
+                                on:click=move |event| {
+                                    event.prevent_default();
+                                    actions.react(id, emoji.to_owned(), true);
+                                    close();
+                                }
+                            >
+                                {emoji}
+                            </button>
+                        }
+                    })
+                    .collect_view()}
+            </form>
+        }
+    });
+    let reply = may_write.then(|| {
+        let href = format!("{}?reply_to={id}#compose", url::room(&slug));
+        let on_click = move |event: leptos::ev::MouseEvent| {
+            event.prevent_default();
+            actions.reply_to().set(Some(id));
+            close();
+        };
+        view! { <a class="button quiet" href=href on:click=on_click>"Reply"</a> }
+    });
+    let delete = actions.may_delete(&author).then(|| {
+        let on_click = move |event: leptos::ev::MouseEvent| {
+            event.prevent_default();
+            actions.delete(id);
+        };
+        view! {
+            <form method="post" action=Delete::url()>
+                {ids()}
+                <button class="button quiet danger" on:click=on_click>"Delete"</button>
+            </form>
+        }
+    });
+    let edit = actions.owns(&author).then(|| {
+        let text = NodeRef::<leptos::html::Textarea>::new();
+        let on_submit = move |event: leptos::ev::SubmitEvent| {
+            event.prevent_default();
+            if let Some(text) = text.get_untracked() {
+                actions.edit(id, text.value(), close);
+            }
+        };
+        view! {
+            <details class="edit">
+                <summary class="button quiet">"Edit"</summary>
+                <form method="post" action=Edit::url() on:submit=on_submit>
+                    {ids()}
+                    <textarea
+                        node_ref=text
+                        name="body"
+                        required
+                        rows="2"
+                        maxlength=MAX_BODY_BYTES
+                        aria-label="New text"
+                    >
+                        {move || message.read().body.clone()}
+                    </textarea>
+                    <button class="button">"Save"</button>
+                </form>
+            </details>
+        }
+    });
+    view! {
+        <details class="menu" name="message-menu" node_ref=menu on:keydown=on_key>
+            <summary aria-label=format!("Actions for the message of {}", author.display_name)>
+                <span aria-hidden="true">"⋯"</span>
+            </summary>
+            <div class="menu-items">
+                {quick} {reply} <a class="button quiet" href=url::message(&slug, id)>"Link"</a> {edit} {delete}
+            </div>
+        </details>
+    }
+}

@@ -1,0 +1,190 @@
+use super::{Actions, Avatar, Clock, Day, MessageMenu, Reactions};
+use crate::{
+    model::{Message, MessageId},
+    outbox::{Outbox, Status},
+    timeline::{Row, Rows, Span, spans},
+    url,
+};
+use leptos::prelude::*;
+use std::sync::Arc;
+
+/// A message in the timeline.
+#[component]
+pub fn MessageRow(
+    /// Which.
+    id: MessageId,
+    /// All of them.
+    rows: Memo<Rows>,
+    /// What can be done in this room.
+    actions: Actions,
+    /// The page is about this message.
+    highlight: bool,
+) -> impl IntoView {
+    // Between a row's end and its view's the last known one stands in.
+    let row = Memo::new(move |before: Option<&Option<Row>>| {
+        rows.with(|rows| rows.by_id.get(&id).cloned()).or_else(|| before.cloned().flatten())
+    });
+    let row = move || row.get().expect("the list shows only rows that it has");
+    let message = Memo::new(move |_| row().message);
+    let status = Memo::new(move |_| row().status);
+    let opens_day = Memo::new(move |_| row().opens_day);
+    let opens_group = Memo::new(move |_| row().opens_group);
+    let done_with = Memo::new(move |_| message.read().deleted || status.read().is_some());
+    let author = message.with_untracked(|message| message.author.clone());
+    let name = author.display_name.clone();
+    let own = actions.owns(&author);
+    let head = move || {
+        let author = author.clone();
+        opens_group.get().then(|| {
+            view! {
+                <Avatar user=author.clone() />
+                <span class="author">{author.display_name.clone()}</span>
+            }
+        })
+    };
+    let signed_in = actions.me().is_some();
+    view! {
+        <li
+            id=format!("m-{id}")
+            class="row"
+            class:opens-group=move || opens_group.get()
+            class:own=own
+            class:highlight=highlight
+            class:unsent=move || status.read().is_some()
+            class:refused=move || matches!(&*status.read(), Some(Status::Refused(_)))
+            tabindex=highlight.then_some("-1")
+            autofocus=highlight
+        >
+            {move || opens_day.get().map(|day| view! { <Day day /> })}
+            <article class="message" aria-label=format!("Message of {name}")>
+                {head} <Stamp message actions />
+                <div class="content">
+                    <Quote message actions />
+                    <Body message />
+                    <Reactions message actions />
+                    <Fate id status />
+                </div>
+                {move || (signed_in && !done_with.get()).then(|| view! { <MessageMenu message actions /> })}
+            </article>
+        </li>
+    }
+}
+
+#[component]
+fn Stamp(message: Memo<Arc<Message>>, actions: Actions) -> impl IntoView {
+    let sent_at = Memo::new(move |_| message.read().sent_at);
+    let href = message.with_untracked(|message| url::message(&actions.slug(), message.id));
+    view! {
+        <a class="stamp" href=href>
+            {move || view! { <Clock at=sent_at.get() /> }}
+        </a>
+    }
+}
+
+#[component]
+fn Body(message: Memo<Arc<Message>>) -> impl IntoView {
+    let shown = Memo::new(move |_| {
+        let message = message.read();
+        (message.body.clone(), message.deleted, message.edited_at.is_some())
+    });
+    move || {
+        let (body, deleted, edited) = shown.get();
+        if deleted {
+            return view! { <p class="body gone">"This message was deleted."</p> }.into_any();
+        }
+        let text = spans(&body).into_iter().map(|span| match span {
+            Span::Text(text) => text.into_any(),
+            Span::Link(link) => {
+                let href = link.clone();
+                view! { <a href=href rel="noopener noreferrer nofollow ugc" target="_blank">{link}</a> }.into_any()
+            }
+        });
+        view! {
+            <p class="body">
+                {text.collect_view()} {edited.then(|| view! { <span class="edited">" (edited)"</span> })}
+            </p>
+        }
+        .into_any()
+    }
+}
+
+/// The message that this one answers, if it does.
+#[component]
+fn Quote(message: Memo<Arc<Message>>, actions: Actions) -> impl IntoView {
+    let original = message.with_untracked(|message| message.reply_to)?;
+    let words = Memo::new(move |_| {
+        actions.state().with(|state| {
+            state.message(original).map(|message| {
+                let mut text: String = message.body.chars().take(120).collect();
+                if message.deleted {
+                    text = "a deleted message".into();
+                }
+                (message.author.display_name.clone(), text)
+            })
+        })
+    });
+    Some(view! {
+        <a class="quote" href=url::message(&actions.slug(), original)>
+            {move || match words.get() {
+                Some((name, text)) => {
+                    view! {
+                        <strong>{name}</strong>
+                        " "
+                        <span>{text}</span>
+                    }
+                        .into_any()
+                }
+                None => "An earlier message".into_any(),
+            }}
+        </a>
+    })
+}
+
+/// What became of a message that the room has not shown yet.
+#[component]
+fn Fate(id: MessageId, status: Memo<Option<Status>>) -> impl IntoView {
+    let outbox = use_context::<Outbox>();
+    move || {
+        let discard = move |_| {
+            if let Some(outbox) = outbox {
+                outbox.discard(id);
+            }
+        };
+        let retry = move |_| {
+            if let Some(outbox) = outbox {
+                outbox.retry(id);
+            }
+        };
+        match status.get()? {
+            Status::Sent(_) => Some(view! { <p class="fate">"Sent"</p> }.into_any()),
+            Status::Waiting | Status::Sending => Some(view! { <p class="fate">"Sending…"</p> }.into_any()),
+            Status::Retrying => Some(
+                view! {
+                    <p class="fate">
+                        "Not sent yet; trying again. " <button class="link" type="button" on:click=discard>
+                            "Discard"
+                        </button>
+                    </p>
+                }
+                .into_any(),
+            ),
+            Status::Refused(reason) => Some(
+                view! {
+                    <p class="fate" role="alert">
+                        <strong>"Not sent. "</strong>
+                        {reason}
+                        " "
+                        <button class="link" type="button" on:click=retry>
+                            "Retry"
+                        </button>
+                        " "
+                        <button class="link" type="button" on:click=discard>
+                            "Discard"
+                        </button>
+                    </p>
+                }
+                .into_any(),
+            ),
+        }
+    }
+}

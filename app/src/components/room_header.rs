@@ -1,0 +1,35 @@
+use crate::{model::Visibility, state::RoomState};
+use leptos::prelude::*;
+
+/// The room's name, who may see it, how many are in it.
+#[component]
+pub fn RoomHeader(
+    /// The room.
+    state: RwSignal<RoomState>,
+) -> impl IntoView {
+    let room = state.with_untracked(|state| state.room().clone());
+    let count = Memo::new(move |_| state.with(|state| state.room().members));
+    let visibility = match room.visibility {
+        Visibility::Public => "Public",
+        Visibility::Members => "Members only",
+        Visibility::Private => "Private",
+    };
+    view! {
+        <header class="room-header">
+            <a class="back" href="/" aria-label="All rooms">
+                <span aria-hidden="true">"←"</span>
+            </a>
+            <h1>
+                <span class="sigil" aria-hidden="true">"#"</span>
+                {room.name}
+            </h1>
+            <span class="visibility">{visibility}</span>
+            <button type="button" class="button quiet members-button" popovertarget="members">
+                {move || match count.get() {
+                    1 => "1 member".to_owned(),
+                    n => format!("{n} members"),
+                }}
+            </button>
+        </header>
+    }
+}

@@ -1,0 +1,152 @@
+//! The browser's end of the socket: one in a tab, for all of its pages.
+//!
+//! Between the hub and [`RoomState`] in a message's way. Whatever was missed is
+//! asked for again since the state's position, so nothing is lost or shown twice.
+
+mod backoff;
+#[cfg(feature = "hydrate")]
+mod socket;
+
+use crate::{
+    model::{Millis, RoomId},
+    outbox::Outbox,
+    state::RoomState,
+};
+pub use backoff::backoff_ms;
+use leptos::prelude::*;
+use std::collections::HashMap;
+
+/// How long somebody who typed is shown as typing.
+pub const TYPING_MS: Millis = 6_000;
+
+/// How the connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Not up yet; too early to speak of it.
+    Connecting,
+    /// Up.
+    Online,
+    /// Gone long enough to say so.
+    Lost {
+        /// When it is tried again; 0: just now.
+        retry_in_s: u32,
+    },
+    /// The session is over: only signing in helps.
+    Ended,
+}
+
+/// What the pages ask of the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Hear of a room from where its state is.
+    Watch(RoomId),
+    /// Hear of it no more.
+    Unwatch(RoomId),
+    /// Something suggests that the network is back, or that it was gone unnoticed.
+    Wake,
+}
+
+#[cfg(feature = "hydrate")]
+type Commands = futures::channel::mpsc::Sender<Command>;
+#[cfg(not(feature = "hydrate"))]
+type Commands = ();
+
+/// The tab's connection.
+#[derive(Clone, Copy)]
+pub struct Live {
+    link: RwSignal<Link>,
+    watched: StoredValue<HashMap<RoomId, RwSignal<RoomState>>>,
+    typing: RwSignal<HashMap<RoomId, Vec<(String, Millis)>>>,
+    commands: StoredValue<Option<Commands>>,
+    outbox: Outbox,
+    /// Somebody is signed in, so a connection without a session is no connection.
+    signed_in: bool,
+}
+
+impl Live {
+    /// Makes the tab's connection; it opens with the first room that is watched.
+    pub fn provide(outbox: Outbox, signed_in: bool) -> Self {
+        let live = Self {
+            link: RwSignal::new(Link::Connecting),
+            watched: StoredValue::default(),
+            typing: RwSignal::default(),
+            commands: StoredValue::new(None),
+            outbox,
+            signed_in,
+        };
+        provide_context(live);
+        live
+    }
+
+    /// How the connection is.
+    pub fn link(self) -> RwSignal<Link> {
+        self.link
+    }
+
+    /// Who types in a room just now.
+    pub fn typing_in(self, room: RoomId) -> Vec<String> {
+        self.typing.with(|typing| {
+            typing.get(&room).map(|who| who.iter().map(|(name, _)| name.clone()).collect()).unwrap_or_default()
+        })
+    }
+
+    /// Keeps a room's state up to date as long as the caller's owner lives. Call from an effect.
+    pub fn watch(self, state: RwSignal<RoomState>) {
+        let room = state.with_untracked(RoomState::id);
+        self.start();
+        self.watched.update_value(|watched| {
+            watched.insert(room, state);
+        });
+        self.outbox.settle(|id| state.with_untracked(|state| state.message(id).is_some()));
+        self.command(Command::Watch(room));
+        on_cleanup(move || {
+            let ours = self.watched.try_update_value(|watched| {
+                // The next page may watch the same room already.
+                let ours = watched.get(&room) == Some(&state);
+                if ours {
+                    watched.remove(&room);
+                }
+                ours
+            });
+            if ours == Some(true) {
+                self.command(Command::Unwatch(room));
+            }
+        });
+    }
+
+    /// Tries at once.
+    pub fn retry(self) {
+        self.command(Command::Wake);
+    }
+
+    #[cfg(feature = "hydrate")]
+    fn start(self) {
+        if self.commands.with_value(Option::is_some) {
+            return;
+        }
+        // A queue this long means that the socket's task is stuck; it reads the watched rooms anew when it connects.
+        let (sender, receiver) = futures::channel::mpsc::channel(64);
+        self.commands.set_value(Some(sender));
+        for event in ["online", "visibilitychange", "pageshow"] {
+            // The listeners live as long as the tab's connection does, which is as long as the tab.
+            let _ = window_event_listener_untyped(event, move |_| {
+                if crate::browser::visible() {
+                    self.command(Command::Wake);
+                }
+            });
+        }
+        // Owned by the tab: nothing of the page outlives it, and nothing ends before it.
+        leptos::task::spawn_local(socket::run(self, receiver));
+    }
+
+    #[cfg(not(feature = "hydrate"))]
+    fn start(self) {}
+
+    #[cfg(feature = "hydrate")]
+    fn command(self, command: Command) {
+        self.commands.try_update_value(|commands| commands.as_mut().map(|commands| commands.try_send(command).ok()));
+    }
+
+    #[cfg(not(feature = "hydrate"))]
+    fn command(self, _command: Command) {}
+}

@@ -1,0 +1,167 @@
+//! The order of unsent messages, and what is known of each. Pure.
+
+use crate::model::{MessageId, Millis, Position, RoomId};
+use serde::{Deserialize, Serialize};
+
+/// What is known of a message that the room has not shown yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// Goes out after those before it.
+    #[default]
+    Waiting,
+    /// On its way.
+    Sending,
+    /// A try failed; the next one is near.
+    Retrying,
+    /// The server has it at this position; the room's own event is to come.
+    Sent(Position),
+    /// The server will not have it, for this reason.
+    Refused(String),
+}
+
+/// A message that was written here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsent {
+    /// Its id for good.
+    pub id: MessageId,
+    /// Where to.
+    pub room: RoomId,
+    /// The room's name in addresses.
+    pub slug: String,
+    /// The text.
+    pub body: String,
+    /// The message it answers.
+    pub reply_to: Option<MessageId>,
+    /// When it was written, by this browser's clock.
+    pub written_at: Millis,
+    /// Not kept across reloads: a new page tries anew.
+    #[serde(skip)]
+    pub status: Status,
+}
+
+/// Unsent messages, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Queue(Vec<Unsent>);
+
+impl Queue {
+    /// A room's, oldest first.
+    pub fn of(&self, room: RoomId) -> impl Iterator<Item = &Unsent> {
+        self.0.iter().filter(move |unsent| unsent.room == room)
+    }
+
+    /// It is still here.
+    pub fn contains(&self, id: MessageId) -> bool {
+        self.0.iter().any(|unsent| unsent.id == id)
+    }
+
+    /// Adds at the end; once.
+    pub fn push(&mut self, unsent: Unsent) {
+        if !self.contains(unsent.id) {
+            self.0.push(unsent);
+        }
+    }
+
+    /// The room's next message, which is on its way from now on; none while another is.
+    pub fn begin(&mut self, room: RoomId) -> Option<Unsent> {
+        if self.of(room).any(|unsent| matches!(unsent.status, Status::Sending | Status::Retrying)) {
+            return None;
+        }
+        let next = self.0.iter_mut().find(|unsent| unsent.room == room && unsent.status == Status::Waiting)?;
+        next.status = Status::Sending;
+        Some(next.clone())
+    }
+
+    /// The server has it.
+    pub fn sent(&mut self, id: MessageId, at: Position) {
+        self.set(id, Status::Sent(at));
+    }
+
+    /// It is tried again.
+    pub fn failed_for_now(&mut self, id: MessageId) {
+        self.set(id, Status::Retrying);
+    }
+
+    /// The server will not have it.
+    pub fn refused(&mut self, id: MessageId, reason: String) {
+        self.set(id, Status::Refused(reason));
+    }
+
+    /// Waits again; gives its room.
+    pub fn retry(&mut self, id: MessageId) -> Option<RoomId> {
+        let unsent = self.0.iter_mut().find(|unsent| unsent.id == id)?;
+        if matches!(unsent.status, Status::Refused(_)) {
+            unsent.status = Status::Waiting;
+        }
+        Some(unsent.room)
+    }
+
+    /// It is no longer unsent.
+    pub fn remove(&mut self, id: MessageId) {
+        self.0.retain(|unsent| unsent.id != id);
+    }
+
+    /// Which of them have come back.
+    pub fn arrived(&self, arrived: impl Fn(MessageId) -> bool) -> Vec<MessageId> {
+        self.0.iter().map(|unsent| unsent.id).filter(|id| arrived(*id)).collect()
+    }
+
+    fn set(&mut self, id: MessageId, status: Status) {
+        if let Some(unsent) = self.0.iter_mut().find(|unsent| unsent.id == id) {
+            unsent.status = status;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn unsent(room: RoomId, body: &str) -> Unsent {
+        let (id, slug) = (MessageId::new(), "tea".into());
+        Unsent { id, room, slug, body: body.into(), reply_to: None, written_at: 0, status: Status::Waiting }
+    }
+
+    #[test]
+    fn a_room_sends_one_message_at_a_time_and_in_order() {
+        let (tea, ops) = (RoomId::new(), RoomId::new());
+        let mut queue = Queue::default();
+        for (room, body) in [(tea, "one"), (tea, "two"), (ops, "other")] {
+            queue.push(unsent(room, body));
+        }
+        let first = queue.begin(tea).unwrap();
+        assert_eq!(first.body, "one");
+        assert_eq!(queue.begin(tea), None);
+        assert_eq!(queue.begin(ops).unwrap().body, "other");
+        // A try that failed still comes before what was written after it.
+        queue.failed_for_now(first.id);
+        assert_eq!(queue.begin(tea), None);
+        queue.sent(first.id, Position::new(1, 1));
+        assert_eq!(queue.begin(tea).unwrap().body, "two");
+    }
+
+    #[test]
+    fn what_was_refused_waits_for_a_person_and_holds_up_nobody() {
+        let room = RoomId::new();
+        let mut queue = Queue::default();
+        queue.push(unsent(room, "bad"));
+        queue.push(unsent(room, "good"));
+        let bad = queue.begin(room).unwrap();
+        queue.refused(bad.id, "No.".into());
+        assert_eq!(queue.begin(room).unwrap().body, "good");
+        assert_eq!(queue.begin(room), None);
+        assert_eq!(queue.retry(bad.id), Some(room));
+        assert_eq!(queue.of(room).next().unwrap().status, Status::Waiting);
+    }
+
+    #[test]
+    fn a_message_keeps_its_id_over_a_reload() {
+        let room = RoomId::new();
+        let mut sending = unsent(room, "kept");
+        sending.status = Status::Sending;
+        let text = serde_json::to_string(&sending).unwrap();
+        let kept: Unsent = serde_json::from_str(&text).unwrap();
+        assert_eq!((kept.id, kept.status), (sending.id, Status::Waiting));
+    }
+}

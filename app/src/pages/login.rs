@@ -1,0 +1,42 @@
+use crate::{
+    api::SignIn,
+    components::{Field, GuestForm, Problem},
+    model::{MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS},
+    url, words,
+};
+use leptos::{prelude::*, server_fn::ServerFn};
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+
+/// Signing in.
+#[component]
+pub fn LoginPage() -> impl IntoView {
+    let query = use_query_map();
+    let field = |name: &str| query.with_untracked(|query| query.get(name)).unwrap_or_default();
+    let next = url::safe_next(&field("next")).to_owned();
+    let problem = Some(field("error")).filter(|e| !e.is_empty()).map(|e| words::explain(&e)).unwrap_or_default();
+    let register = format!("/register?next={}", url::encode(&next));
+    view! {
+        <Title text="Sign in" />
+        <main id="main" class="entry" tabindex="-1">
+            <a class="brand" rel="external" href="/">"Partyline"</a>
+            <form class="card form" method="post" action=SignIn::url()>
+                <h1>"Sign in"</h1>
+                <Problem text=problem.to_owned() />
+                <Field label="User name" name="username" value=field("username") autocomplete="username" autofocus=true />
+                <Field
+                    label="Password"
+                    name="password"
+                    kind="password"
+                    minlength=MIN_PASSWORD_CHARS
+                    maxlength=MAX_PASSWORD_BYTES
+                    autocomplete="current-password"
+                />
+                <input type="hidden" name="next" value=next />
+                <button class="button primary">"Sign in"</button>
+            </form>
+            <p>"No account yet? " <a rel="external" href=register>"Register"</a></p>
+            <GuestForm label="Or come in as a guest" />
+        </main>
+    }
+}

@@ -1,0 +1,15 @@
+//! The pages: one a file.
+
+mod frame;
+mod home;
+mod login;
+mod not_found;
+mod register;
+mod room;
+
+pub use frame::Frame;
+pub use home::HomePage;
+pub use login::LoginPage;
+pub use not_found::{NotFound, NotFoundPage};
+pub use register::RegisterPage;
+pub use room::RoomPage;

@@ -1,0 +1,28 @@
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+/// An address that leads nowhere.
+#[component]
+pub fn NotFoundPage() -> impl IntoView {
+    #[cfg(feature = "ssr")]
+    if let Some(response) = use_context::<leptos_axum::ResponseOptions>() {
+        response.set_status(http::StatusCode::NOT_FOUND);
+    }
+    view! { <NotFound /> }
+}
+
+/// There is nothing here, or nothing for this viewer: the two look alike.
+#[component]
+pub fn NotFound() -> impl IntoView {
+    view! {
+        <Title text="Not found" />
+        <main id="main" class="entry" tabindex="-1">
+            <h1>"There is nothing here"</h1>
+            <p>"The page is gone, never was, or is for others. If you were invited, sign in first."</p>
+            <div class="actions">
+                <a class="button primary" href="/">"All rooms"</a>
+                <a class="button" rel="external" href="/login">"Sign in"</a>
+            </div>
+        </main>
+    }
+}

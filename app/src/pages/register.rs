@@ -1,0 +1,73 @@
+use crate::{
+    api::Register,
+    components::{Field, Problem},
+    model::{MAX_DISPLAY_NAME_CHARS, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS},
+    url, words,
+};
+use leptos::{prelude::*, server_fn::ServerFn};
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+
+/// Making an account; with the one-time link the first administrator's.
+#[component]
+pub fn RegisterPage() -> impl IntoView {
+    let query = use_query_map();
+    let field = |name: &str| query.with_untracked(|query| query.get(name)).unwrap_or_default();
+    let (username, display_name, admin) = (field("username"), field("display_name"), field("admin"));
+    let next = url::safe_next(&field("next")).to_owned();
+    let problem = match field("error") {
+        error if error.is_empty() => String::new(),
+        error => words::explain_registration(&error, &username, &display_name),
+    };
+    let login = url::login(&next);
+    view! {
+        <Title text="Register" />
+        <main id="main" class="entry" tabindex="-1">
+            <a class="brand" rel="external" href="/">"Partyline"</a>
+            <form class="card form" method="post" action=Register::url()>
+                <h1>"Register"</h1>
+                {(!admin.is_empty())
+                    .then(|| {
+                        view! {
+                            <p class="note">
+                                "This account will run this installation: it can see to every room and everybody in it."
+                            </p>
+                            <input type="hidden" name="admin" value=admin />
+                        }
+                    })}
+                <Problem text=problem />
+                <Field
+                    label="User name"
+                    name="username"
+                    value=username
+                    minlength=2
+                    maxlength=32
+                    autocomplete="username"
+                    hint="Letters a-z, digits, hyphens, dots or underscores."
+                    autofocus=true
+                />
+                <Field
+                    label="Display name"
+                    name="display_name"
+                    value=display_name
+                    maxlength=MAX_DISPLAY_NAME_CHARS
+                    autocomplete="nickname"
+                    hint="What others see. Your user name if empty."
+                    optional=true
+                />
+                <Field
+                    label="Password"
+                    name="password"
+                    kind="password"
+                    minlength=MIN_PASSWORD_CHARS
+                    maxlength=MAX_PASSWORD_BYTES
+                    autocomplete="new-password"
+                    hint="At least 8 characters."
+                />
+                <input type="hidden" name="next" value=next />
+                <button class="button primary">"Register"</button>
+            </form>
+            <p>"Have an account? " <a rel="external" href=login>"Sign in"</a></p>
+        </main>
+    }
+}

@@ -1,0 +1,126 @@
+use super::NotFound;
+use crate::{
+    api::{self, RoomData},
+    components::{Actions, Banner, Composer, JoinBar, Kept, MemberList, RoomHeader, Timeline},
+    error::ApiError,
+    live::Live,
+    model::{HistoryQuery, MessageId},
+    state::RoomState,
+    words,
+};
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::{use_params_map, use_query_map};
+
+/// What the address asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Wanted {
+    slug: String,
+    history: HistoryQuery,
+    reply_to: Option<MessageId>,
+    kept: Kept,
+    problem: String,
+}
+
+/// A room: its newest messages, or those around one of them.
+#[component]
+pub fn RoomPage() -> impl IntoView {
+    let wanted = wanted();
+    let view = Resource::new_blocking(
+        move || wanted.with(|wanted| (wanted.slug.clone(), wanted.history.clone())),
+        |(slug, history)| api::room_view(slug, history),
+    );
+    view! {
+        <Transition fallback=|| {
+            view! {
+                <main id="main" class="room">
+                    <p class="hint late">"The room is on its way…"</p>
+                </main>
+            }
+        }>
+            {move || Suspend::new(async move {
+                match view.await {
+                    Ok(view) => view! { <RoomBody view wanted=wanted.get_untracked() /> }.into_any(),
+                    Err(ApiError::NotFound) => view! { <NotFound /> }.into_any(),
+                    Err(error) => view! { <Trouble error /> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+fn wanted() -> Memo<Wanted> {
+    let (params, query) = (use_params_map(), use_query_map());
+    Memo::new(move |_| {
+        let query = query.read();
+        let position = |name| query.get_str(name).and_then(|text| text.parse().ok());
+        let params = params.read();
+        let problem = query.get_str("error").map(words::explain).unwrap_or_default();
+        let lost = query
+            .get_str("draft_kept")
+            .map(|_| " The text was too long to come back with this page; your browser's Back button still has it.");
+        Wanted {
+            slug: params.get("slug").unwrap_or_default(),
+            history: HistoryQuery {
+                before: position("before"),
+                after: position("after"),
+                around: params.get("id").and_then(|id| id.parse().ok()),
+                limit: None,
+                at_least: position("at_least"),
+            },
+            reply_to: query.get_str("reply_to").and_then(|id| id.parse().ok()),
+            kept: Kept {
+                draft: query.get("draft").unwrap_or_default(),
+                id: query.get_str("id").and_then(|id| id.parse().ok()),
+            },
+            problem: format!("{problem}{}", lost.unwrap_or_default()),
+        }
+    })
+}
+
+#[component]
+fn RoomBody(view: RoomData, wanted: Wanted) -> impl IntoView {
+    let RoomData { room, members, page, older, newer } = view;
+    let title = format!("#{}", room.name);
+    let highlight = wanted.history.around;
+    let state = RwSignal::new(RoomState::new(room, members, &page, older, newer));
+    let actions = Actions::new(state, wanted.reply_to, wanted.problem);
+    let live = use_context::<Live>();
+    Effect::new(move || {
+        if let Some(live) = live {
+            live.watch(state);
+        }
+    });
+    // Somebody who reads an old stretch answers it where its end is.
+    let writes = actions.may_write() && !newer;
+    let joined = state.with_untracked(|state| state.room().role.is_some());
+    view! {
+        <Title text=title />
+        <main id="main" class="room" tabindex="-1">
+            <RoomHeader state />
+            <Banner />
+            <Timeline actions highlight />
+            {if writes {
+                view! { <Composer actions kept=wanted.kept /> }.into_any()
+            } else if joined {
+                ().into_any()
+            } else {
+                view! { <JoinBar actions /> }.into_any()
+            }}
+        </main>
+        <MemberList state />
+    }
+}
+
+#[component]
+fn Trouble(error: ApiError) -> impl IntoView {
+    let again = leptos_router::hooks::use_location().pathname;
+    view! {
+        <Title text="Not now" />
+        <main id="main" class="entry" tabindex="-1">
+            <h1>"This did not work"</h1>
+            <p>{words::sentence(&error.to_string())}</p>
+            <a class="button primary" rel="external" href=move || again.get()>"Try again"</a>
+        </main>
+    }
+}

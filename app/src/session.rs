@@ -1,0 +1,33 @@
+//! Who looks at the page.
+
+use crate::model::User;
+use leptos::prelude::*;
+
+/// The person who is signed in, known before the first paint and unchanged until the next page load: signing in and
+/// out load a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Me(pub Option<User>);
+
+impl Me {
+    /// Taken from the request on the server, and from the server's page in the browser.
+    pub fn provide() -> Self {
+        let me = Self(SharedValue::new(on_server).into_inner());
+        provide_context(me.clone());
+        me
+    }
+}
+
+/// The person who is signed in, if anybody is.
+pub fn me() -> Option<User> {
+    use_context::<Me>().and_then(|me| me.0)
+}
+
+#[cfg(feature = "ssr")]
+fn on_server() -> Option<User> {
+    use_context::<Option<crate::backend::Viewer>>().flatten().map(|viewer| viewer.user)
+}
+
+#[cfg(not(feature = "ssr"))]
+fn on_server() -> Option<User> {
+    None
+}

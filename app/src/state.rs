@@ -1,0 +1,323 @@
+//! What the browser knows of a room: a stretch of its history and everything that happened since.
+//!
+//! The last but one step of a message's way: a frame is folded into this value,
+//! the view follows. Pure, so that every order of arrival can be tried natively.
+
+use crate::model::{
+    Event, KnownEvent, Member, Message, MessageId, MessagePage, Position, Reaction, Room, RoomId, User,
+};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+};
+
+/// Most messages kept while the newest is in view: the page stays fast however long it is open.
+const MAX_KEPT: usize = 400;
+/// Most changes kept for stretches of history that are read late.
+const MAX_CHANGES: usize = 256;
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// Known already.
+    Ignored,
+    /// Folded in.
+    Done,
+    /// Something before it is missing: resume from [`RoomState::at`].
+    Hole,
+}
+
+/// What became of a stretch of history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merged {
+    /// It is part of the state.
+    Done,
+    /// It is older than what is known and the difference is forgotten: read it again.
+    Behind,
+}
+
+/// A room as the browser knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoomState {
+    room: Room,
+    members: Vec<Member>,
+    messages: BTreeMap<Position, Arc<Message>>,
+    places: HashMap<MessageId, Position>,
+    at: Position,
+    /// Up to here frames follow each other without a hole, whatever they say of the one before: a resume promised it.
+    promised: Option<Position>,
+    older: bool,
+    newer: bool,
+    /// The newest is in view, so the oldest may go.
+    following: bool,
+    /// The latest changes to messages, which a stretch of history that was read earlier does not have.
+    changes: VecDeque<(Position, KnownEvent)>,
+    /// Changes up to here are not in `changes`.
+    forgotten: Position,
+}
+
+impl RoomState {
+    /// The state that a page was rendered with. `older` and `newer`: there is more on that side of the stretch.
+    pub fn new(room: Room, members: Vec<Member>, page: &MessagePage, older: bool, newer: bool) -> Self {
+        let mut state = Self {
+            room,
+            members,
+            messages: BTreeMap::new(),
+            places: HashMap::new(),
+            at: page.at,
+            promised: None,
+            older,
+            newer,
+            following: true,
+            changes: VecDeque::new(),
+            forgotten: page.at,
+        };
+        state.insert_all(&page.messages);
+        state
+    }
+
+    /// The room.
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// Its id.
+    pub fn id(&self) -> RoomId {
+        self.room.id
+    }
+
+    /// Who is in it.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// Everything up to here is in this state or before its stretch.
+    pub fn at(&self) -> Position {
+        self.at
+    }
+
+    /// The messages, oldest first.
+    pub fn messages(&self) -> impl DoubleEndedIterator<Item = &Arc<Message>> {
+        self.messages.values()
+    }
+
+    /// One message, if it is in the stretch.
+    pub fn message(&self, id: MessageId) -> Option<&Arc<Message>> {
+        self.messages.get(self.places.get(&id)?)
+    }
+
+    /// How many messages came after a position.
+    pub fn count_after(&self, at: Position) -> usize {
+        self.messages.range((std::ops::Bound::Excluded(at), std::ops::Bound::Unbounded)).count()
+    }
+
+    /// Where the oldest message of the stretch is.
+    pub fn first(&self) -> Option<Position> {
+        self.messages.keys().next().copied()
+    }
+
+    /// Where the newest message of the stretch is.
+    pub fn last(&self) -> Option<Position> {
+        self.messages.keys().next_back().copied()
+    }
+
+    /// There is something before the stretch.
+    pub fn older(&self) -> bool {
+        self.older
+    }
+
+    /// There is something after the stretch, so new messages do not belong to it.
+    pub fn newer(&self) -> bool {
+        self.newer
+    }
+
+    /// Says whether the newest message is in view.
+    pub fn follow(&mut self, following: bool) {
+        self.following = following;
+    }
+
+    /// A subscription stands. `recovered`: everything up to `at` follows, in order.
+    pub fn subscribed(&mut self, at: Position, recovered: bool) -> Applied {
+        if recovered {
+            self.promised = Some(at);
+            Applied::Done
+        } else if at <= self.at {
+            Applied::Done
+        } else {
+            Applied::Hole
+        }
+    }
+
+    /// The connection is gone, and what it promised with it.
+    pub fn disconnected(&mut self) {
+        self.promised = None;
+    }
+
+    /// Folds in what happened at `at`, if it comes right after what is known.
+    pub fn apply(&mut self, at: Position, prev: Option<Position>, event: Event) -> Applied {
+        if at <= self.at {
+            return Applied::Ignored;
+        }
+        let follows = prev.is_some_and(|prev| prev <= self.at) || self.promised.is_some_and(|promised| at <= promised);
+        if !follows {
+            return Applied::Hole;
+        }
+        match event {
+            Event::Known(event) => self.fold(at, event),
+            // A later version's: its place counts, its content is for that version.
+            Event::Unknown(_) => {}
+        }
+        self.at = at;
+        Applied::Done
+    }
+
+    /// Adds a stretch of history that adjoins this one. `more`: there is more beyond it.
+    pub fn merge_older(&mut self, page: &MessagePage, more: bool) -> Merged {
+        if page.at < self.forgotten {
+            return Merged::Behind;
+        }
+        self.older = more;
+        self.insert_caught_up(page);
+        Merged::Done
+    }
+
+    /// Adds the stretch of history after this one. `more`: there is more beyond it.
+    pub fn merge_newer(&mut self, page: &MessagePage, more: bool) -> Merged {
+        if page.at < self.forgotten {
+            return Merged::Behind;
+        }
+        // New messages were not kept while the stretch ended before them: only a page that has them all closes the gap.
+        self.newer = more || page.at < self.at;
+        self.insert_caught_up(page);
+        Merged::Done
+    }
+
+    /// Begins anew from the newest stretch: what was missed could not be given.
+    pub fn replace(&mut self, room: Room, members: Vec<Member>, page: &MessagePage, older: bool) {
+        let following = self.following;
+        *self = Self::new(room, members, page, older, false);
+        self.following = following;
+    }
+
+    /// Shows at once what the server has accepted; the event that says so changes nothing more.
+    pub fn foresee(&mut self, at: Position, event: KnownEvent) {
+        if at > self.at {
+            self.change(&event);
+        }
+    }
+
+    fn insert_all(&mut self, messages: &[Message]) {
+        for message in messages {
+            if !self.places.contains_key(&message.id) {
+                self.places.insert(message.id, message.at);
+                self.messages.insert(message.at, Arc::new(message.clone()));
+            }
+        }
+    }
+
+    /// Inserts what is not there yet, and lets the changes happen to it that the page was too early for.
+    fn insert_caught_up(&mut self, page: &MessagePage) {
+        let new: Vec<_> = page.messages.iter().filter(|m| !self.places.contains_key(&m.id)).map(|m| m.id).collect();
+        self.insert_all(&page.messages);
+        let late: Vec<_> = self.changes.iter().filter(|(at, _)| *at > page.at).map(|(_, e)| e.clone()).collect();
+        for event in late {
+            if changed_message(&event).is_some_and(|id| new.contains(&id)) {
+                self.change(&event);
+            }
+        }
+    }
+
+    fn fold(&mut self, at: Position, event: KnownEvent) {
+        match event {
+            KnownEvent::MessagePosted { mut message } => {
+                // In the log a message does not know its place yet.
+                message.at = at;
+                if !self.newer {
+                    self.insert_all(&[message]);
+                    self.trim();
+                }
+            }
+            KnownEvent::MemberJoined { user, role } => {
+                if !self.members.iter().any(|member| member.user.id == user.id) {
+                    self.members.push(Member { user, role });
+                    self.room.members += 1;
+                }
+            }
+            KnownEvent::MemberLeft { user, .. } => {
+                let before = self.members.len();
+                self.members.retain(|member| member.user.id != user.id);
+                if self.members.len() < before {
+                    self.room.members = self.room.members.saturating_sub(1);
+                }
+            }
+            KnownEvent::RoomCreated { .. } => {}
+            change => {
+                self.change(&change);
+                self.changes.push_back((at, change));
+                if self.changes.len() > MAX_CHANGES
+                    && let Some((at, _)) = self.changes.pop_front()
+                {
+                    self.forgotten = at;
+                }
+            }
+        }
+    }
+
+    /// Changes a message, if it is in the stretch. Twice is the same as once.
+    fn change(&mut self, event: &KnownEvent) {
+        let place = changed_message(event).and_then(|id| self.places.get(&id));
+        let Some(message) = place.and_then(|at| self.messages.get_mut(at)) else { return };
+        let message = Arc::make_mut(message);
+        match event {
+            KnownEvent::MessageEdited { body, edited_at, .. } if !message.deleted => {
+                message.body.clone_from(body);
+                message.edited_at = Some(*edited_at);
+            }
+            KnownEvent::MessageDeleted { .. } => {
+                message.deleted = true;
+                message.body.clear();
+                message.reactions.clear();
+            }
+            KnownEvent::ReactionAdded { emoji, by, .. } if !message.deleted => add(&mut message.reactions, emoji, by),
+            KnownEvent::ReactionRemoved { emoji, by, .. } => remove(&mut message.reactions, emoji, by),
+            _ => {}
+        }
+    }
+
+    fn trim(&mut self) {
+        while self.following && self.messages.len() > MAX_KEPT {
+            if let Some((_, message)) = self.messages.pop_first() {
+                self.places.remove(&message.id);
+                self.older = true;
+            }
+        }
+    }
+}
+
+fn changed_message(event: &KnownEvent) -> Option<MessageId> {
+    match event {
+        KnownEvent::MessageEdited { id, .. }
+        | KnownEvent::MessageDeleted { id, .. }
+        | KnownEvent::ReactionAdded { id, .. }
+        | KnownEvent::ReactionRemoved { id, .. } => Some(*id),
+        _ => None,
+    }
+}
+
+fn add(reactions: &mut Vec<Reaction>, emoji: &str, by: &User) {
+    match reactions.iter_mut().find(|reaction| reaction.emoji == emoji) {
+        Some(reaction) if reaction.users.contains(&by.username) => {}
+        Some(reaction) => reaction.users.push(by.username.clone()),
+        None => reactions.push(Reaction { emoji: emoji.to_owned(), users: vec![by.username.clone()] }),
+    }
+}
+
+fn remove(reactions: &mut Vec<Reaction>, emoji: &str, by: &User) {
+    if let Some(reaction) = reactions.iter_mut().find(|reaction| reaction.emoji == emoji) {
+        reaction.users.retain(|user| *user != by.username);
+    }
+    reactions.retain(|reaction| !reaction.users.is_empty());
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::model::{Role, UserId, Visibility};
+use uuid::Uuid;
+
+/// Offsets of one room rise with gaps: a partition carries many rooms.
+fn place(n: u64) -> Position {
+    Position::new(1, n * 3)
+}
+
+fn user(name: &str) -> User {
+    let id = UserId(Uuid::from_u128(name.bytes().map(u128::from).sum()));
+    User { id, username: name.into(), display_name: name.into(), guest: false, admin: false }
+}
+
+fn id(n: u64) -> MessageId {
+    MessageId(Uuid::from_u128(u128::from(n)))
+}
+
+fn room() -> Room {
+    Room {
+        id: RoomId(Uuid::from_u128(1)),
+        slug: "tea".into(),
+        name: "Tea".into(),
+        visibility: Visibility::Public,
+        role: None,
+        members: 0,
+    }
+}
+
+fn message(n: u64) -> Message {
+    Message {
+        id: id(n),
+        at: place(n),
+        author: user("ada"),
+        body: format!("message {n}"),
+        sent_at: 0,
+        edited_at: None,
+        deleted: false,
+        reply_to: None,
+        reactions: vec![],
+    }
+}
+
+fn posted(n: u64) -> KnownEvent {
+    KnownEvent::MessagePosted { message: Message { at: Position::START, ..message(n) } }
+}
+
+/// A little of everything that can happen in a room.
+fn story() -> Vec<KnownEvent> {
+    let by = user("lin");
+    vec![
+        posted(1),
+        KnownEvent::MemberJoined { user: user("lin"), role: Role::Member },
+        KnownEvent::ReactionAdded { id: id(1), emoji: "👍".into(), by: by.clone() },
+        posted(4),
+        KnownEvent::MessageEdited { id: id(1), body: "better".into(), edited_at: 7 },
+        KnownEvent::ReactionRemoved { id: id(1), emoji: "👍".into(), by: by.clone() },
+        KnownEvent::MessageDeleted { id: id(4), by: by.clone() },
+        KnownEvent::ReactionAdded { id: id(1), emoji: "🍵".into(), by: by.clone() },
+        KnownEvent::MemberLeft { user: user("lin"), by },
+        posted(10),
+    ]
+}
+
+/// Event number `n`, counted from 1, as a live frame.
+fn live(state: &mut RoomState, story: &[KnownEvent], n: usize) -> Applied {
+    let prev = if n == 1 { Position::START } else { place(n as u64 - 1) };
+    state.apply(place(n as u64), Some(prev), story[n - 1].clone().into())
+}
+
+/// What a node answers to a subscription since where the state is.
+fn resume(state: &mut RoomState, story: &[KnownEvent], upto: usize) {
+    let since = state.at();
+    state.subscribed(place(upto as u64), true);
+    for (n, event) in (1..=upto).zip(story) {
+        if place(n as u64) > since {
+            assert_eq!(state.apply(place(n as u64), None, event.clone().into()), Applied::Done);
+        }
+    }
+}
+
+fn empty() -> RoomState {
+    let page = MessagePage { messages: vec![], at: Position::START, more: false };
+    RoomState::new(room(), vec![], &page, false, false)
+}
+
+fn seen(state: &RoomState) -> (Vec<Message>, Vec<Member>, u64, Position) {
+    let messages = state.messages().map(|m| (**m).clone()).collect();
+    (messages, state.members().to_vec(), state.room().members, state.at())
+}
+
+/// The state of a reader who was there all the time.
+fn fresh(upto: usize) -> RoomState {
+    let mut state = empty();
+    let story = story();
+    for n in 1..=upto {
+        assert_eq!(live(&mut state, &story, n), Applied::Done);
+    }
+    state
+}
+
+#[test]
+fn events_in_order_make_the_room_as_it_is() {
+    let state = fresh(10);
+    let (messages, members, count, at) = seen(&state);
+    assert_eq!(messages.iter().map(|m| m.body.as_str()).collect::<Vec<_>>(), ["better", "", "message 10"]);
+    assert_eq!(messages[0].reactions, [Reaction { emoji: "🍵".into(), users: vec!["lin".into()] }]);
+    assert!(messages[1].deleted && messages[2].at == place(10));
+    assert_eq!((members.len(), count, at), (0, 0, place(10)));
+}
+
+#[test]
+fn any_loss_and_repetition_ends_as_if_nothing_had_happened() {
+    let story = story();
+    let whole = seen(&fresh(10));
+    // Each bit of `lost` is a live frame that did not arrive.
+    for lost in 0..1_u32 << 10 {
+        let mut state = empty();
+        for n in 1..=10 {
+            if lost >> (n - 1) & 1 == 1 {
+                continue;
+            }
+            if live(&mut state, &story, n) == Applied::Hole {
+                resume(&mut state, &story, n);
+            }
+            // The bus may deliver again what it delivered before.
+            for again in 1..=n {
+                assert_eq!(live(&mut state, &story, again), Applied::Ignored, "{lost:b} {n} {again}");
+            }
+        }
+        resume(&mut state, &story, 10);
+        assert_eq!(seen(&state), whole, "{lost:b}");
+    }
+}
+
+#[test]
+fn frames_out_of_order_are_holes_until_a_resume_fills_them() {
+    let story = story();
+    let whole = seen(&fresh(5));
+    let orders = permutations(&[1, 2, 3, 4, 5]);
+    assert_eq!(orders.len(), 120);
+    for order in orders {
+        let mut state = empty();
+        for n in &order {
+            live(&mut state, &story, *n);
+        }
+        resume(&mut state, &story, 5);
+        assert_eq!(seen(&state), whole, "{order:?}");
+    }
+}
+
+fn permutations(items: &[usize]) -> Vec<Vec<usize>> {
+    if items.is_empty() {
+        return vec![vec![]];
+    }
+    let mut all = vec![];
+    for (i, first) in items.iter().enumerate() {
+        let rest: Vec<_> = items.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, n)| *n).collect();
+        all.extend(permutations(&rest).into_iter().map(|tail| [vec![*first], tail].concat()));
+    }
+    all
+}
+
+#[test]
+fn live_frames_that_overtake_a_resume_are_not_lost() {
+    let story = story();
+    let mut state = fresh(3);
+    assert_eq!(live(&mut state, &story, 6), Applied::Hole);
+    // The answer to the resume comes while frames 7 and 8 are live already.
+    resume(&mut state, &story, 6);
+    for n in 7..=10 {
+        assert_eq!(live(&mut state, &story, n), Applied::Done);
+    }
+    assert_eq!(seen(&state), seen(&fresh(10)));
+}
+
+#[test]
+fn an_unknown_place_before_an_event_is_a_hole() {
+    let mut state = fresh(3);
+    assert_eq!(state.apply(place(4), None, posted(4).into()), Applied::Hole);
+    assert_eq!(state.at(), place(3));
+}
+
+#[test]
+fn what_one_connection_promised_does_not_hold_for_the_next() {
+    let mut state = fresh(3);
+    state.subscribed(place(9), true);
+    state.disconnected();
+    assert_eq!(state.apply(place(9), None, posted(9).into()), Applied::Hole);
+}
+
+#[test]
+fn an_event_of_a_later_version_only_moves_the_position() {
+    let mut state = fresh(4);
+    let (messages, ..) = seen(&state);
+    let event = Event::Unknown(serde_json::json!({"kind": "poll_opened"}));
+    assert_eq!(state.apply(place(5), Some(place(4)), event), Applied::Done);
+    assert_eq!((seen(&state).0, state.at()), (messages, place(5)));
+}
+
+#[test]
+fn an_old_stretch_read_before_a_change_shows_the_change() {
+    let page = MessagePage { messages: vec![message(5)], at: place(5), more: true };
+    let mut state = RoomState::new(room(), vec![], &page, true, false);
+    let edit = KnownEvent::MessageEdited { id: id(2), body: "new".into(), edited_at: 9 };
+    assert_eq!(state.apply(place(6), Some(place(5)), edit.into()), Applied::Done);
+    // The read of the older stretch was answered by a store that had not seen the edit yet.
+    let older = MessagePage { messages: vec![message(1), message(2)], at: place(5), more: false };
+    assert_eq!(state.merge_older(&older, false), Merged::Done);
+    let bodies: Vec<_> = state.messages().map(|m| m.body.as_str()).collect();
+    assert_eq!(bodies, ["message 1", "new", "message 5"]);
+    assert!(!state.older());
+}
+
+#[test]
+fn a_stretch_from_before_what_is_remembered_is_read_again() {
+    let mut state = fresh(10);
+    state.forgotten = place(8);
+    let page = MessagePage { messages: vec![message(1)], at: place(7), more: false };
+    assert_eq!(state.merge_older(&page, false), Merged::Behind);
+}
+
+#[test]
+fn new_messages_wait_while_the_stretch_ends_before_them() {
+    let page = MessagePage { messages: vec![message(1)], at: place(3), more: true };
+    let mut state = RoomState::new(room(), vec![], &page, false, true);
+    assert_eq!(state.apply(place(4), Some(place(3)), posted(4).into()), Applied::Done);
+    assert_eq!(state.messages().count(), 1);
+    // A read that does not reach what was held back must not close the gap.
+    let short = MessagePage { messages: vec![message(2), message(3)], at: place(3), more: false };
+    assert_eq!(state.merge_newer(&short, false), Merged::Done);
+    assert!(state.newer());
+    let all = MessagePage { messages: vec![message(2), message(3), message(4)], at: place(4), more: false };
+    assert_eq!(state.merge_newer(&all, false), Merged::Done);
+    assert_eq!((state.messages().count(), state.newer()), (4, false));
+}
+
+#[test]
+fn the_oldest_go_only_while_the_newest_is_in_view() {
+    let mut state = empty();
+    state.follow(false);
+    for n in 1..=500 {
+        let prev = if n == 1 { Position::START } else { place(n - 1) };
+        state.apply(place(n), Some(prev), posted(n).into());
+    }
+    assert_eq!((state.messages().count(), state.older()), (500, false));
+    state.follow(true);
+    state.apply(place(501), Some(place(500)), posted(501).into());
+    assert_eq!((state.messages().count(), state.older()), (MAX_KEPT, true));
+    assert!(state.message(id(1)).is_none() && state.message(id(501)).is_some());
+}
+
+#[test]
+fn an_own_change_shows_before_its_event_and_only_once() {
+    let mut state = fresh(1);
+    let edit = KnownEvent::MessageEdited { id: id(1), body: "now".into(), edited_at: 3 };
+    state.foresee(place(2), edit.clone());
+    assert_eq!((state.message(id(1)).unwrap().body.as_str(), state.at()), ("now", place(1)));
+    assert_eq!(state.apply(place(2), Some(place(1)), edit.into()), Applied::Done);
+    // What came after it in the meantime is not undone.
+    let later = KnownEvent::MessageEdited { id: id(1), body: "later".into(), edited_at: 4 };
+    state.apply(place(3), Some(place(2)), later.into());
+    state.foresee(place(2), KnownEvent::MessageEdited { id: id(1), body: "now".into(), edited_at: 3 });
+    assert_eq!(state.message(id(1)).unwrap().body, "later");
+}

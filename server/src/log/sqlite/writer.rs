@@ -1,0 +1,242 @@
+//! The one task that writes: appends in groups, then what consumer groups have committed.
+
+use super::{Shared, examine, place};
+use crate::log::{AppendError, BATCH_ENTRIES};
+use bytes::Bytes;
+use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+/// How long a group's commit may stay in memory only.
+const COMMITS_EVERY: Duration = Duration::from_secs(1);
+/// Rows of one insert, largest first: few enough texts that each is prepared once, few enough statements that a
+/// thousand rows cost little more than their bytes.
+const ROWS_AT_ONCE: [usize; 4] = [64, 16, 4, 1];
+
+/// An entry that waits to be written, and who waits for it.
+pub(super) struct Append {
+    pub partition: u32,
+    pub payload: Bytes,
+    pub reply: oneshot::Sender<Result<u64, AppendError>>,
+}
+
+pub(super) struct Writer {
+    db: SqliteConnection,
+    appends: mpsc::Receiver<Append>,
+    shared: Arc<Shared>,
+    /// Per partition, the offset that comes next.
+    next: Vec<u64>,
+    /// A transaction failed: what the table holds must be looked up before anything is written.
+    unsure: bool,
+}
+
+/// Where a transaction failed.
+enum Failure {
+    /// Before the commit: nothing is written.
+    Before(sqlx::Error),
+    /// In the commit: it may be on the disk.
+    Commit(sqlx::Error),
+}
+
+impl Failure {
+    fn refusal(&self) -> AppendError {
+        match self {
+            // SQLite says so before it has written the transaction's last page, without which there is none.
+            Self::Before(e) | Self::Commit(e) if disk_is_full(e) => AppendError::Full,
+            Self::Before(e) => AppendError::NotPersisted(e.to_string()),
+            Self::Commit(e) => AppendError::Unknown(e.to_string()),
+        }
+    }
+}
+
+/// `SQLITE_FULL`, or the same while the index of the write-ahead log grows (`SQLITE_IOERR_SHMSIZE`).
+fn disk_is_full(error: &sqlx::Error) -> bool {
+    const FULL: i64 = 13;
+    const SHMSIZE: i64 = 4874;
+    let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i64>().ok());
+    code.is_some_and(|code| code & 0xff == FULL || code == SHMSIZE)
+}
+
+impl Writer {
+    pub fn new(db: SqliteConnection, appends: mpsc::Receiver<Append>, shared: Arc<Shared>) -> Self {
+        let next = shared.ends.iter().map(|end| *end.borrow()).collect();
+        Self { db, appends, shared, next, unsure: false }
+    }
+
+    /// Writes until it is stopped or nobody is left to append; then writes what still waits.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut tick = interval(COMMITS_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut batch = Vec::with_capacity(BATCH_ENTRIES);
+        loop {
+            tokio::select! {
+                taken = self.appends.recv_many(&mut batch, BATCH_ENTRIES) => {
+                    if taken == 0 {
+                        break;
+                    }
+                    self.write(&mut batch).await;
+                }
+                () = stop.cancelled(), if !self.appends.is_closed() => self.appends.close(),
+                _ = tick.tick() => self.write_commits().await,
+                () = self.shared.groups.left() => self.write_commits().await,
+            }
+        }
+        self.write_commits().await;
+        if let Err(error) = self.db.close().await {
+            tracing::warn!(%error, "the log's file was not closed well");
+        }
+    }
+
+    async fn write(&mut self, batch: &mut Vec<Append>) {
+        if self.unsure
+            && let Err(error) = self.look_up_ends().await
+        {
+            return refuse(batch, &Failure::Before(error));
+        }
+        let mut next = self.next.clone();
+        let offsets: Vec<u64> = batch
+            .iter()
+            .map(|append| {
+                let next = &mut next[append.partition as usize];
+                *next += 1;
+                *next - 1
+            })
+            .collect();
+        if let Err(failure) = self.transaction(batch, &offsets).await {
+            tracing::error!(error = %failure.refusal(), entries = batch.len(), "the log did not take a batch");
+            self.unsure = true;
+            return refuse(batch, &failure);
+        }
+        self.next = next;
+        self.publish_ends();
+        for (append, offset) in batch.drain(..).zip(offsets) {
+            // Whoever no longer waits learns it from the log.
+            let _ = append.reply.send(Ok(offset));
+        }
+    }
+
+    async fn transaction(&mut self, batch: &[Append], offsets: &[u64]) -> Result<(), Failure> {
+        let mut rows: Vec<(i64, &Bytes)> = batch
+            .iter()
+            .zip(offsets)
+            .map(|(append, offset)| (place(append.partition, *offset), &append.payload))
+            .collect();
+        // In the table's order, so that each page is touched once.
+        rows.sort_unstable_by_key(|(place, _)| *place);
+        sqlx::query("begin immediate").execute(&mut self.db).await.map_err(Failure::Before)?;
+        let written = insert(&mut self.db, &rows).await.map_err(Failure::Before);
+        let committed = match written {
+            Ok(()) => sqlx::query("commit").execute(&mut self.db).await.map(|_| ()).map_err(Failure::Commit),
+            Err(failure) => Err(failure),
+        };
+        if committed.is_err() {
+            // SQLite may have rolled back by itself; then this has nothing to do and says so.
+            let _ = sqlx::query("rollback").execute(&mut self.db).await;
+        }
+        committed
+    }
+
+    /// After a failed transaction only the table knows where each partition ends.
+    async fn look_up_ends(&mut self) -> Result<(), sqlx::Error> {
+        for partition in 0..u32::try_from(self.next.len()).expect("opened with a u32") {
+            self.next[partition as usize] = examine::end_of(&mut self.db, partition).await?;
+        }
+        self.unsure = false;
+        self.publish_ends();
+        Ok(())
+    }
+
+    fn publish_ends(&self) {
+        for (end, next) in self.shared.ends.iter().zip(&self.next) {
+            end.send_if_modified(|end| std::mem::replace(end, *next) != *next);
+        }
+    }
+
+    async fn write_commits(&mut self) {
+        let unwritten = self.shared.groups.take_unwritten();
+        if unwritten.is_empty() {
+            return;
+        }
+        let mut upsert = QueryBuilder::<Sqlite>::new("insert into groups (name, partition, next) ");
+        upsert.push_values(&unwritten, |mut row, (name, partition, next)| {
+            row.push_bind(name.as_str()).push_bind(i64::from(*partition)).push_bind(next.cast_signed());
+        });
+        upsert.push(" on conflict do update set next = excluded.next");
+        if let Err(error) = upsert.build().persistent(false).execute(&mut self.db).await {
+            // A hint only: without it, entries are delivered again.
+            tracing::warn!(%error, "what groups have committed was not written; trying again");
+            self.shared.groups.put_back(unwritten);
+        }
+    }
+}
+
+async fn insert(db: &mut SqliteConnection, mut rows: &[(i64, &Bytes)]) -> Result<(), sqlx::Error> {
+    for size in ROWS_AT_ONCE {
+        while rows.len() >= size {
+            let (now, later) = rows.split_at(size);
+            let mut insert = QueryBuilder::<Sqlite>::new("insert into entries (place, checksum, payload) ");
+            insert.push_values(now, |mut row, (place, payload)| {
+                row.push_bind(*place).push_bind(examine::checksum(payload)).push_bind(&payload[..]);
+            });
+            insert.build().execute(&mut *db).await?;
+            rows = later;
+        }
+    }
+    Ok(())
+}
+
+fn refuse(batch: &mut Vec<Append>, failure: &Failure) {
+    for append in batch.drain(..) {
+        let _ = append.reply.send(Err(failure.refusal()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::log::Log;
+    use crate::log::sqlite::{FILE, SqliteLog, groups::Groups};
+    use sqlx::{ConnectOptions, SqlitePool, sqlite::SqliteConnectOptions};
+    use tokio::sync::watch;
+
+    /// A writer whose file may have no more than its present pages.
+    async fn writer_on_a_full_disk(dir: &std::path::Path) -> Writer {
+        SqliteLog::open(dir, 1).await.unwrap().close().await;
+        let options = SqliteConnectOptions::new().filename(dir.join(FILE));
+        let mut db = options.connect().await.unwrap();
+        sqlx::query("pragma max_page_count = 1").execute(&mut db).await.unwrap();
+        let shared = Shared {
+            readers: SqlitePool::connect_lazy_with(options),
+            ends: vec![watch::Sender::new(0)],
+            groups: Groups::new(1, Default::default()),
+        };
+        Writer::new(db, mpsc::channel(1).1, Arc::new(shared))
+    }
+
+    async fn append(writer: &mut Writer, payload: Vec<u8>) -> Result<u64, AppendError> {
+        let (reply, answer) = oneshot::channel();
+        writer.write(&mut vec![Append { partition: 0, payload: payload.into(), reply }]).await;
+        answer.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_named_and_once_there_is_room_the_log_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = writer_on_a_full_disk(dir.path()).await;
+        for _ in 0..3 {
+            let refused = append(&mut writer, vec![0; 100_000]).await.unwrap_err();
+            assert!(matches!(refused, AppendError::Full), "{refused}");
+        }
+        assert_eq!(*writer.shared.ends[0].borrow(), 0, "nothing for readers");
+
+        sqlx::query("pragma max_page_count = 1000").execute(&mut writer.db).await.unwrap();
+        assert_eq!(append(&mut writer, vec![0; 100_000]).await.unwrap(), 0, "no offset was lost");
+        assert_eq!(*writer.shared.ends[0].borrow(), 1);
+    }
+}

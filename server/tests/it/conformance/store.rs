@@ -1,0 +1,103 @@
+//! What a store promises, asked of SQLite and of PostgreSQL.
+
+pub mod place;
+
+mod accounts;
+mod archive;
+mod chat;
+mod fold;
+mod fold_kinds;
+mod history;
+mod operation;
+mod rooms;
+mod sessions;
+
+/// Of PostgreSQL alone: a file has one process.
+#[tokio::test]
+async fn nodes_that_start_at_once_find_the_same_tables() {
+    let place = place::Place::postgres().await;
+    let stores = futures::future::join_all((0..4).map(|_| place.open())).await;
+    for store in stores {
+        store.check().await.expect("it answers");
+    }
+    place.remove().await;
+}
+
+/// Each name is a test of both adapters: `sqlite::…` and `postgres::…`.
+macro_rules! of_both_adapters {
+    ($($file:ident: $($name:ident),+;)+) => {
+        mod sqlite {
+            $($(
+                #[tokio::test]
+                async fn $name() {
+                    let place = super::place::Place::sqlite();
+                    super::$file::$name(&place).await;
+                    place.remove().await;
+                }
+            )+)+
+        }
+        mod postgres {
+            $($(
+                #[tokio::test]
+                async fn $name() {
+                    let place = super::place::Place::postgres().await;
+                    super::$file::$name(&place).await;
+                    place.remove().await;
+                }
+            )+)+
+        }
+    };
+}
+
+of_both_adapters! {
+    accounts:
+        an_account_is_found_by_its_user_name,
+        a_user_name_is_taken_once,
+        of_many_who_would_be_the_first_administrator_one_is;
+    sessions:
+        a_session_is_live_until_it_expires,
+        ended_is_ended,
+        a_refresh_token_is_good_once_and_using_it_again_ends_its_session,
+        of_many_who_bring_a_refresh_token_at_once_one_gets_a_new_one,
+        a_refresh_token_of_an_expired_session_is_unknown,
+        ending_all_sessions_of_an_account_spares_those_of_others;
+    rooms:
+        a_room_is_found_by_id_and_by_slug,
+        a_slug_is_taken_once,
+        a_list_of_rooms_has_ones_own_first_and_nothing_that_one_may_not_know_of,
+        a_list_of_rooms_ends_at_500,
+        members_are_listed_by_name_whatever_its_case,
+        who_joins_twice_has_the_last_role_and_who_leaves_has_none,
+        a_read_marker_moves_forward_only;
+    fold:
+        progress_moves_with_the_rows_and_only_from_where_the_batch_begins,
+        a_batch_without_records_moves_the_progress,
+        of_two_who_fold_the_same_batch_at_once_one_is_refused,
+        the_first_of_several_records_with_one_message_id_stands,
+        one_message_id_in_two_rooms_is_two_messages,
+        a_record_that_cannot_be_applied_is_named_and_nothing_is_folded,
+        what_is_buried_is_passed_by_and_once_only,
+        batches_of_any_size_give_the_same_rows;
+    fold_kinds:
+        unknown_kinds_are_kept,
+        an_edit_changes_the_text_if_it_is_the_authors,
+        deleting_blanks_projection_and_archive,
+        an_edit_after_the_deletion_is_not_kept,
+        reactions_are_listed_in_order_of_time_and_each_once,
+        a_text_with_nul_is_poison;
+    history:
+        a_room_without_messages_has_an_empty_page,
+        history_is_paged_in_both_directions,
+        around_a_message_there_are_older_and_newer_ones,
+        a_page_that_stops_short_covers_the_room_up_to_its_last_message,
+        a_page_and_its_position_are_of_one_moment;
+    archive:
+        the_archive_is_read_in_order_from_any_position,
+        what_was_posted_is_told_whatever_was_edited;
+    operation:
+        what_was_acknowledged_is_there_after_opening_again,
+        the_epoch_is_one_at_first,
+        a_call_that_is_blocked_is_given_up_in_time_and_works_again_later,
+        a_call_that_its_caller_drops_is_done_wholly_or_not_at_all,
+        a_store_that_a_later_version_has_used_opens_all_the_same;
+}

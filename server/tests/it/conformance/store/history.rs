@@ -1,0 +1,117 @@
+use super::{
+    chat::{Chat, PARTITION, message_id, placed},
+    place::Place,
+};
+use app::model::{MessageId, MessagePage, Position};
+use server::store::Window;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+async fn page(chat: &Chat, window: Window, limit: u32) -> MessagePage {
+    chat.store.history(&chat.room, window, limit).await.expect("read").expect("a page")
+}
+
+fn bodies(page: &MessagePage) -> String {
+    page.messages.iter().map(|m| m.body.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// Ten messages with the bodies 0 to 9; their ids and places.
+async fn ten(chat: &Chat) -> Vec<(MessageId, Position)> {
+    let records: Vec<_> = (0..10).map(|i| chat.post(&chat.ada, &i.to_string())).collect();
+    let ids: Vec<_> = records.iter().map(message_id).collect();
+    ids.into_iter().zip(chat.fold(records).await).collect()
+}
+
+pub async fn a_room_without_messages_has_an_empty_page(place: &Place) {
+    let chat = Chat::new(place.open().await).await;
+    let empty = MessagePage { messages: vec![], at: Position::START, more: false };
+    for window in [Window::Newest, Window::Before(Position::new(1, 9)), Window::After(Position::START)] {
+        assert_eq!(page(&chat, window, 50).await, empty, "{window:?}");
+    }
+    let around = chat.store.history(&chat.room, Window::Around(MessageId::new()), 50).await.expect("read");
+    assert_eq!(around, None);
+}
+
+pub async fn history_is_paged_in_both_directions(place: &Place) {
+    let chat = Chat::new(place.open().await).await;
+    let places = ten(&chat).await;
+    let at = |i: usize| places[i].1;
+
+    let newest = page(&chat, Window::Newest, 4).await;
+    assert_eq!((bodies(&newest).as_str(), newest.more, newest.at), ("6 7 8 9", true, at(9)));
+    let before = page(&chat, Window::Before(at(6)), 4).await;
+    assert_eq!((bodies(&before).as_str(), before.more), ("2 3 4 5", true));
+    let first = page(&chat, Window::Before(at(2)), 2).await;
+    assert_eq!((bodies(&first).as_str(), first.more), ("0 1", false));
+    let after = page(&chat, Window::After(at(1)), 3).await;
+    assert_eq!((bodies(&after).as_str(), after.more), ("2 3 4", true));
+    let rest = page(&chat, Window::After(at(6)), 3).await;
+    assert_eq!((bodies(&rest).as_str(), rest.more, rest.at), ("7 8 9", false, at(9)));
+    let all = page(&chat, Window::After(Position::START), 100).await;
+    assert_eq!((bodies(&all).as_str(), all.more), ("0 1 2 3 4 5 6 7 8 9", false));
+    assert_eq!(page(&chat, Window::Before(Position::new(u32::MAX, u64::MAX)), 100).await.messages, all.messages);
+    // Between two messages there are places of other rooms.
+    let between = page(&chat, Window::Before(Position::new(1, at(3).offset + 1)), 1).await;
+    assert_eq!(bodies(&between), "3");
+}
+
+pub async fn around_a_message_there_are_older_and_newer_ones(place: &Place) {
+    let chat = Chat::new(place.open().await).await;
+    let places = ten(&chat).await;
+
+    for (i, limit, expected, more) in [
+        (5, 5, "3 4 5 6 7", true),
+        (5, 4, "3 4 5 6", true),
+        (5, 1, "5", true),
+        (0, 5, "0 1 2", false),
+        (9, 5, "7 8 9", true),
+        (2, 5, "0 1 2 3 4", false),
+        (5, 100, "0 1 2 3 4 5 6 7 8 9", false),
+    ] {
+        let around = page(&chat, Window::Around(places[i].0), limit).await;
+        assert_eq!((bodies(&around).as_str(), around.more), (expected, more), "{limit} around {i}");
+    }
+}
+
+pub async fn a_page_that_stops_short_covers_the_room_up_to_its_last_message(place: &Place) {
+    let chat = Chat::new(place.open().await).await;
+    let places = ten(&chat).await;
+    let folded_to = chat.fold(vec![chat.react(&chat.lin, places[0].0, "👍", true)]).await[0];
+
+    for (window, limit, at) in [
+        (Window::Newest, 3, folded_to),
+        (Window::After(places[4].1), 2, places[6].1),
+        (Window::After(places[4].1), 5, folded_to),
+        (Window::Around(places[4].0), 3, places[5].1),
+        (Window::Around(places[8].0), 3, folded_to),
+    ] {
+        assert_eq!(page(&chat, window, limit).await.at, at, "{limit} of {window:?}");
+    }
+}
+
+pub async fn a_page_and_its_position_are_of_one_moment(place: &Place) {
+    let chat = Chat::new(place.open().await).await;
+    let done = AtomicBool::new(false);
+
+    let write = async {
+        for offset in 0..150 {
+            let record = placed(offset, vec![chat.post(&chat.ada, "tick")]);
+            chat.store.fold(PARTITION, offset, offset + 1, &record).await.expect("folded");
+        }
+        done.store(true, Ordering::SeqCst);
+    };
+    let read = async {
+        let mut reads = 0;
+        while !done.load(Ordering::SeqCst) {
+            let history = page(&chat, Window::Newest, 1).await;
+            let last = history.messages.last().map_or(Position::START, |m| m.at);
+            assert_eq!(history.at, last, "each batch is one message, so that the two can be compared");
+            let archive = chat.store.events(&chat.room, history.at, 1_000).await.expect("read");
+            let last = archive.events.last().map_or(history.at, |(at, _)| *at);
+            assert_eq!(archive.at, last);
+            reads += 1;
+        }
+        reads
+    };
+    let (reads, ()) = tokio::join!(read, write);
+    assert!(reads > 1, "the reads were between the writes");
+}
