@@ -76,12 +76,26 @@ export class Api {
     return { username, displayName, password, token: access_token, cookie };
   }
 
-  room(owner: Account, name = unique('room'), visibility = 'public'): Promise<Room> {
-    return this.ok('POST', '/rooms', owner.token, { name, visibility });
+  async room(owner: Account, name = unique('room'), visibility = 'public'): Promise<Room> {
+    const room = await this.ok<Room>('POST', '/rooms', owner.token, { name, visibility });
+    await this.isMember(owner, room);
+    return room;
   }
 
   async join(who: Account, room: Room): Promise<void> {
     await this.ok('PUT', `/rooms/${room.id}/members/me`, who.token);
+    await this.isMember(who, room);
+  }
+
+  /** Until the store, which follows the log, knows the membership: on a busy machine that takes a moment. */
+  private async isMember(who: Account, room: Room, deadlineMs = 10_000): Promise<void> {
+    const deadline = Date.now() + deadlineMs;
+    while (Date.now() < deadline) {
+      const { role } = await this.ok<{ role: string | null }>('GET', `/rooms/${room.id}`, who.token);
+      if (role) return;
+      await new Promise((again) => setTimeout(again, 50));
+    }
+    throw new Error(`${who.username} is no member of ${room.slug} after ${deadlineMs} ms`);
   }
 
   post(who: Account, room: Room, body: string, id = messageId()): Promise<{ id: string; at: string }> {

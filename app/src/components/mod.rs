@@ -1,6 +1,8 @@
 //! The pieces of the pages: one a file.
 
+mod account;
 mod actions;
+mod anchor;
 mod avatar;
 mod banner;
 mod clock;
@@ -17,6 +19,7 @@ mod room_link;
 mod sidebar;
 mod timeline;
 
+pub use account::{Account, Brand};
 pub use actions::Actions;
 pub use avatar::Avatar;
 pub use banner::Banner;

@@ -1,4 +1,4 @@
-use super::{Actions, Hydrated, MessageRow};
+use super::{Actions, Hydrated, MessageRow, anchor::Anchor};
 use crate::{
     api, browser,
     model::{HistoryQuery, MessageId, Position},
@@ -35,6 +35,11 @@ pub fn Timeline(
     // Where the newest message was when the reader scrolled away from it.
     let left_at = RwSignal::new(None::<Position>);
     let reading = RwSignal::new(false);
+    let anchor = Anchor::new(scroller);
+    Effect::new(move || {
+        rows.track();
+        anchor.restore();
+    });
 
     let read_older = move || {
         if !reading.get_untracked() && state.with_untracked(|state| state.older()) {
@@ -48,6 +53,11 @@ pub fn Timeline(
         if at_end == left_at.get_untracked().is_some() {
             left_at.set(if at_end { None } else { state.with_untracked(|state| state.last()) });
             state.update_untracked(|state| state.follow(at_end));
+        }
+        if at_end {
+            anchor.release();
+        } else {
+            anchor.hold();
         }
         if scroller.scroll_height() - scroller.client_height() - from_end < EARLY_PX {
             read_older();

@@ -1,6 +1,6 @@
 use super::frame::Rooms;
 use crate::{
-    components::{CreateRoom, GuestForm, Problem, RoomLink},
+    components::{Account, Brand, CreateRoom, GuestForm, Problem, RoomLink},
     error::ApiError,
     model::{Room, Visibility},
     session, words,
@@ -23,6 +23,9 @@ pub fn HomePage() -> impl IntoView {
     view! {
         <Title text="" />
         <main id="main" class="home" tabindex="-1">
+            <div class="phone">
+                <Brand />
+            </div>
             <Problem text=problem />
             {match me {
                 Some(me) => {
@@ -47,6 +50,10 @@ pub fn HomePage() -> impl IntoView {
                 })}
             </Transition>
             {signed_in.then(|| view! { <CreateRoom /> })}
+            // What the sidebar shows where there is space for it.
+            <div class="phone">
+                <Account />
+            </div>
         </main>
     }
 }
@@ -78,7 +85,7 @@ fn Directory(rooms: Result<Vec<Room>, ApiError>) -> impl IntoView {
             let (own, others): (Vec<_>, Vec<_>) = rooms.into_iter().partition(|room| room.role.is_some());
             view! {
                 <RoomCards title="Your rooms" rooms=own />
-                <RoomCards title="Other rooms" rooms=others />
+                <RoomCards title=if session::me().is_some() { "Other rooms" } else { "Open rooms" } rooms=others />
             }
             .into_any()
         }

@@ -1,6 +1,6 @@
 use crate::{
     api::SignIn,
-    components::{Field, GuestForm, Problem},
+    components::{Brand, Field, GuestForm, Problem},
     model::{MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS},
     url, words,
 };
@@ -19,7 +19,7 @@ pub fn LoginPage() -> impl IntoView {
     view! {
         <Title text="Sign in" />
         <main id="main" class="entry" tabindex="-1">
-            <a class="brand" rel="external" href="/">"Partyline"</a>
+            <Brand />
             <form class="card form" method="post" action=SignIn::url()>
                 <h1>"Sign in"</h1>
                 <Problem text=problem.to_owned() />

@@ -1,6 +1,6 @@
 use crate::{
     api::Register,
-    components::{Field, Problem},
+    components::{Brand, Field, Problem},
     model::{MAX_DISPLAY_NAME_CHARS, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS},
     url, words,
 };
@@ -23,14 +23,14 @@ pub fn RegisterPage() -> impl IntoView {
     view! {
         <Title text="Register" />
         <main id="main" class="entry" tabindex="-1">
-            <a class="brand" rel="external" href="/">"Partyline"</a>
+            <Brand />
             <form class="card form" method="post" action=Register::url()>
                 <h1>"Register"</h1>
                 {(!admin.is_empty())
                     .then(|| {
                         view! {
                             <p class="note">
-                                "This account will run this installation: it can see to every room and everybody in it."
+                                "This account will run this installation. Give it a password that nobody guesses."
                             </p>
                             <input type="hidden" name="admin" value=admin />
                         }

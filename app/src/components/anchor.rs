@@ -1,0 +1,64 @@
+//! Keeps the message that is being read where it is while others come and go around it.
+//!
+//! Browsers' own scroll anchoring is not in all of them, and in a reversed
+//! column some move the view when older messages are put before it: the style
+//! sheet turns it off, and this does it by hand.
+
+use leptos::{html, prelude::*, wasm_bindgen::JsCast, web_sys};
+
+/// The message at the top of what is seen, and how far below the edge it stands.
+#[derive(Clone, Copy)]
+pub struct Anchor {
+    scroller: NodeRef<html::Div>,
+    held: StoredValue<Option<(String, i32)>>,
+}
+
+impl Anchor {
+    /// For a scroller whose rows are `.row` elements, placed relative to an element outside of it.
+    pub fn new(scroller: NodeRef<html::Div>) -> Self {
+        Self { scroller, held: StoredValue::new(None) }
+    }
+
+    /// Remembers what is seen now.
+    pub fn hold(self) {
+        self.held.set_value(self.top_row());
+    }
+
+    /// Lets go: the view follows the end of the list by itself.
+    pub fn release(self) {
+        self.held.set_value(None);
+    }
+
+    /// Puts what was held back to where it was, after the rows have changed and before they are painted.
+    pub fn restore(self) {
+        request_animation_frame(move || {
+            let held = self.held.try_with_value(Clone::clone).flatten();
+            let (Some((id, distance)), Some(scroller)) = (held, self.scroller.try_get_untracked().flatten()) else {
+                return;
+            };
+            let row = document().get_element_by_id(&id).and_then(|row| row.dyn_into::<web_sys::HtmlElement>().ok());
+            if let Some(row) = row {
+                let place = row.offset_top() - distance;
+                if place != scroller.scroll_top() {
+                    scroller.set_scroll_top(place);
+                }
+            }
+        });
+    }
+
+    fn top_row(self) -> Option<(String, i32)> {
+        let scroller = self.scroller.get_untracked()?;
+        let rows = scroller.query_selector(".rows").ok()??.children();
+        let edge = scroller.scroll_top();
+        let row = |i| rows.item(i).and_then(|row| row.dyn_into::<web_sys::HtmlElement>().ok());
+        // The first row that ends below the edge: rows stand in order.
+        let (mut low, mut high) = (0, rows.length());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let seen = row(middle).is_some_and(|row| row.offset_top() + row.offset_height() > edge);
+            (low, high) = if seen { (low, middle) } else { (middle + 1, high) };
+        }
+        let row = row(low)?;
+        Some((row.id(), row.offset_top() - edge))
+    }
+}
