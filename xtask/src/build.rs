@@ -2,7 +2,7 @@
 
 use crate::{bundle, place, site::Site};
 use anyhow::{Context, Result, ensure};
-use std::{fs, path::PathBuf, process::Command, time::Instant};
+use std::{env, fs, path::PathBuf, process::Command, time::Instant};
 
 /// The server, the browser's part, the bundle.
 pub fn all(site: &Site) -> Result<()> {
@@ -50,6 +50,13 @@ fn browser(site: &Site) -> Result<()> {
 fn cargo_build(site: &Site, say_what: impl FnOnce(&mut Command)) -> Result<()> {
     let mut cargo = Command::new(&site.cargo);
     cargo.arg("build");
+    // What cargo told this program about itself. ring's build script looks at it: left in place, the cryptography and
+    // everything above it would be compiled again, and once more by the next plain cargo.
+    for (name, _) in env::vars_os() {
+        if ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|own| name.to_string_lossy().starts_with(own)) {
+            cargo.env_remove(name);
+        }
+    }
     say_what(&mut cargo);
     ensure!(cargo.status()?.success(), "cargo build failed");
     Ok(())
