@@ -51,9 +51,12 @@ fn set_policy() {
     else {
         return;
     };
+    // cargo-leptos reloads the page through a socket of its own; it says in the environment that it watches.
+    let reload =
+        if std::env::var_os("LEPTOS_WATCH").is_some() { " ws://127.0.0.1:3001 ws://localhost:3001" } else { "" };
     let policy = format!(
         "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
-         connect-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'self'; \
+         connect-src 'self'{reload}; img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'self'; \
          frame-ancestors 'none'"
     );
     if let Ok(value) = http::HeaderValue::from_str(&policy) {

@@ -138,6 +138,12 @@ impl Outbox {
                 }
                 Err(error) => {
                     self.queue.update(|queue| queue.refused(unsent.id, words::sentence(&error.to_string())));
+                    // Signing in loads a page, and that page may try again by itself: nothing was wrong with the text.
+                    if error != ApiError::Unauthenticated
+                        && let Some(refused) = self.queue.with_untracked(|queue| queue.get(unsent.id).cloned())
+                    {
+                        self.keep(&refused);
+                    }
                     return;
                 }
             }

@@ -4,10 +4,10 @@
 //! the view follows. Pure, so that every order of arrival can be tried natively.
 
 use crate::model::{
-    Event, KnownEvent, Member, Message, MessageId, MessagePage, Position, Reaction, Room, RoomId, User,
+    Event, KnownEvent, Member, Message, MessageId, MessagePage, Position, Reaction, Role, Room, RoomId, User, UserId,
 };
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque, hash_map::Entry},
     sync::Arc,
 };
 
@@ -89,6 +89,17 @@ impl RoomState {
     /// Who is in it.
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// What others call the person with this user name.
+    pub fn display_name(&self, username: &str) -> String {
+        let member = self.members.iter().find(|member| member.user.username == username);
+        member.map_or(username, |member| &member.user.display_name).to_owned()
+    }
+
+    /// What somebody may do here; nothing much if not a member.
+    pub fn role_of(&self, user: UserId) -> Option<Role> {
+        self.members.iter().find(|member| member.user.id == user).map(|member| member.role)
     }
 
     /// Everything up to here is in this state or before its stretch.
@@ -208,8 +219,8 @@ impl RoomState {
 
     fn insert_all(&mut self, messages: &[Message]) {
         for message in messages {
-            if !self.places.contains_key(&message.id) {
-                self.places.insert(message.id, message.at);
+            if let Entry::Vacant(place) = self.places.entry(message.id) {
+                place.insert(message.at);
                 self.messages.insert(message.at, Arc::new(message.clone()));
             }
         }

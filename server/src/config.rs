@@ -161,6 +161,7 @@ pub struct DatabaseConfig {
 
 /// Where log, store and fan-out are.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum Mode {
     /// Files in a folder, one process.
     Embedded {

@@ -4,7 +4,7 @@ use crate::{
     api,
     browser::{self, within_ms},
     error::{ApiError, Outcome},
-    model::{KnownEvent, MessageId, User, Written},
+    model::{KnownEvent, MessageId, Role, User, Written},
     session,
     state::RoomState,
     words,
@@ -52,9 +52,15 @@ impl Actions {
         self.me.with_value(|me| me.as_ref().map(|me| me.username.clone()))
     }
 
+    /// What the person may do in the room, as people come and go. Reactive.
+    pub fn role(self) -> Option<Role> {
+        let me = self.me.with_value(|me| me.as_ref().map(|me| me.id))?;
+        self.state.with(|state| state.role_of(me))
+    }
+
     /// The person writes here: a member.
     pub fn may_write(self) -> bool {
-        self.me.with_value(Option::is_some) && self.state.with_untracked(|state| state.room().role.is_some())
+        untrack(|| self.role()).is_some()
     }
 
     /// It is the person's own message.
@@ -65,8 +71,7 @@ impl Actions {
     /// The person may delete it.
     pub fn may_delete(self, author: &User) -> bool {
         let admin = self.me.with_value(|me| me.as_ref().is_some_and(|me| me.admin));
-        let owner = self.state.with_untracked(|state| state.room().role == Some(crate::model::Role::Owner));
-        self.owns(author) || admin || owner
+        self.owns(author) || admin || untrack(|| self.role()) == Some(Role::Owner)
     }
 
     /// What the composer answers.

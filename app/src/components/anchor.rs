@@ -11,17 +11,21 @@ use leptos::{html, prelude::*, wasm_bindgen::JsCast, web_sys};
 pub struct Anchor {
     scroller: NodeRef<html::Div>,
     held: StoredValue<Option<(String, i32)>>,
+    /// Rows have changed and the view is not put right yet: what is seen now is not what was read.
+    pending: StoredValue<bool>,
 }
 
 impl Anchor {
     /// For a scroller whose rows are `.row` elements, placed relative to an element outside of it.
     pub fn new(scroller: NodeRef<html::Div>) -> Self {
-        Self { scroller, held: StoredValue::new(None) }
+        Self { scroller, held: StoredValue::new(None), pending: StoredValue::new(false) }
     }
 
     /// Remembers what is seen now.
     pub fn hold(self) {
-        self.held.set_value(self.top_row());
+        if !self.pending.get_value() {
+            self.held.set_value(self.top_row());
+        }
     }
 
     /// Lets go: the view follows the end of the list by itself.
@@ -31,7 +35,9 @@ impl Anchor {
 
     /// Puts what was held back to where it was, after the rows have changed and before they are painted.
     pub fn restore(self) {
+        self.pending.set_value(true);
         request_animation_frame(move || {
+            self.pending.try_update_value(|pending| *pending = false);
             let held = self.held.try_with_value(Clone::clone).flatten();
             let (Some((id, distance)), Some(scroller)) = (held, self.scroller.try_get_untracked().flatten()) else {
                 return;

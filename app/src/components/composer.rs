@@ -7,7 +7,7 @@ use crate::{
     outbox::Outbox,
     session, url, words,
 };
-use leptos::{html, prelude::*, server_fn::ServerFn, task::spawn_local};
+use leptos::{html, prelude::*, server_fn::ServerFn, task::spawn_local, wasm_bindgen::JsCast, web_sys};
 
 /// What an earlier try without a script left behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,6 +74,9 @@ pub fn Composer(
             if let Some(form) = form.get_untracked() {
                 let _ = form.request_submit();
             }
+        } else if event.key() == "ArrowUp" && !composing && text.get_untracked().is_some_and(|t| t.value().is_empty()) {
+            event.prevent_default();
+            edit_last(actions);
         }
     };
     let on_submit = move |event: leptos::ev::SubmitEvent| {
@@ -139,6 +142,23 @@ fn show_end() {
     }
 }
 
+/// Opens the last own message for editing, the way its menu does.
+fn edit_last(actions: Actions) {
+    let own = actions.state().with_untracked(|state| {
+        state.messages().rev().find(|message| !message.deleted && actions.owns(&message.author)).map(|own| own.id)
+    });
+    let row = own.and_then(|id| document().get_element_by_id(&format!("m-{id}")));
+    let edit = row.and_then(|row| row.query_selector(".edit").ok().flatten());
+    let Some(edit) = edit.and_then(|edit| edit.dyn_into::<web_sys::HtmlDetailsElement>().ok()) else { return };
+    if let Ok(Some(menu)) = edit.closest(".menu") {
+        let _ = menu.set_attribute("open", "");
+    }
+    edit.set_open(true);
+    if let Ok(Some(text)) = edit.query_selector("textarea") {
+        let _ = text.unchecked_into::<web_sys::HtmlElement>().focus();
+    }
+}
+
 #[component]
 fn Answering(actions: Actions) -> impl IntoView {
     move || {
@@ -162,11 +182,13 @@ fn Answering(actions: Actions) -> impl IntoView {
 #[component]
 fn Typing(actions: Actions) -> impl IntoView {
     let live = use_context::<Live>();
-    let room = actions.state().with_untracked(|state| state.id());
+    let state = actions.state();
+    let room = state.with_untracked(|state| state.id());
     let me = actions.me();
     let who = Memo::new(move |_| {
         let who = live.map(|live| live.typing_in(room)).unwrap_or_default();
-        who.into_iter().filter(|name| Some(name) != me.as_ref()).collect::<Vec<_>>()
+        let others = who.into_iter().filter(|name| Some(name) != me.as_ref());
+        state.with(|state| others.map(|name| state.display_name(&name)).collect::<Vec<_>>())
     });
     view! {
         <p class="typing" aria-live="off">

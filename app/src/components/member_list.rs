@@ -1,19 +1,18 @@
-use super::Avatar;
+use super::{Actions, Avatar};
 use crate::{
     api::Leave,
     model::{Member, Role},
-    state::RoomState,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
 
 /// Who is in the room: a pane where there is space, else a sheet that a button opens.
 #[component]
 pub fn MemberList(
-    /// The room.
-    state: RwSignal<RoomState>,
+    /// What can be done in this room, and its state.
+    actions: Actions,
 ) -> impl IntoView {
-    let slug = state.with_untracked(|state| state.room().slug.clone());
-    let member = Memo::new(move |_| state.with(|state| state.room().role.is_some()));
+    let (state, slug) = (actions.state(), actions.slug());
+    let member = Memo::new(move |_| actions.role().is_some());
     let members = Memo::new(move |_| {
         state.with(|state| {
             let mut members = state.members().to_vec();

@@ -27,6 +27,13 @@ pub fn MessageMenu(
             menu.set_open(false);
         }
     };
+    // Where the cursor goes when what it was in closes.
+    let done = move || {
+        close();
+        if let Ok(Some(text)) = document().query_selector("#compose textarea") {
+            let _ = text.unchecked_into::<web_sys::HtmlElement>().focus();
+        }
+    };
     let on_key = move |event: leptos::ev::KeyboardEvent| {
         if event.key() == "Escape" {
             close();
@@ -90,17 +97,26 @@ pub fn MessageMenu(
         }
     });
     let edit = actions.owns(&author).then(|| {
-        let text = NodeRef::<leptos::html::Textarea>::new();
+        let (text, form) = (NodeRef::<leptos::html::Textarea>::new(), NodeRef::<leptos::html::Form>::new());
+        let on_key = move |event: leptos::ev::KeyboardEvent| {
+            let composing = event.is_composing() || event.key_code() == 229;
+            if event.key() == "Enter" && !event.shift_key() && !composing {
+                event.prevent_default();
+                if let Some(form) = form.get_untracked() {
+                    let _ = form.request_submit();
+                }
+            }
+        };
         let on_submit = move |event: leptos::ev::SubmitEvent| {
             event.prevent_default();
             if let Some(text) = text.get_untracked() {
-                actions.edit(id, text.value(), close);
+                actions.edit(id, text.value(), done);
             }
         };
         view! {
             <details class="edit">
                 <summary class="button quiet">"Edit"</summary>
-                <form method="post" action=Edit::url() on:submit=on_submit>
+                <form node_ref=form method="post" action=Edit::url() on:submit=on_submit>
                     {ids()}
                     <textarea
                         node_ref=text
@@ -109,6 +125,7 @@ pub fn MessageMenu(
                         rows="2"
                         maxlength=MAX_BODY_BYTES
                         aria-label="New text"
+                        on:keydown=on_key
                     >
                         {move || message.read().body.clone()}
                     </textarea>

@@ -19,6 +19,13 @@ pub enum Status {
     Refused(String),
 }
 
+impl Status {
+    /// It changes by itself.
+    fn is_passing(&self) -> bool {
+        !matches!(self, Self::Refused(_))
+    }
+}
+
 /// A message that was written here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unsent {
@@ -34,8 +41,8 @@ pub struct Unsent {
     pub reply_to: Option<MessageId>,
     /// When it was written, by this browser's clock.
     pub written_at: Millis,
-    /// Not kept across reloads: a new page tries anew.
-    #[serde(skip)]
+    /// Kept across reloads only if refused; anything else a new page tries anew.
+    #[serde(default, skip_serializing_if = "Status::is_passing")]
     pub status: Status,
 }
 
@@ -51,7 +58,7 @@ impl Queue {
 
     /// It is still here.
     pub fn contains(&self, id: MessageId) -> bool {
-        self.0.iter().any(|unsent| unsent.id == id)
+        self.get(id).is_some()
     }
 
     /// Adds at the end; once.
@@ -84,6 +91,11 @@ impl Queue {
     /// The server will not have it.
     pub fn refused(&mut self, id: MessageId, reason: String) {
         self.set(id, Status::Refused(reason));
+    }
+
+    /// One of them.
+    pub fn get(&self, id: MessageId) -> Option<&Unsent> {
+        self.0.iter().find(|unsent| unsent.id == id)
     }
 
     /// Waits again; gives its room.
@@ -153,6 +165,18 @@ mod tests {
         assert_eq!(queue.begin(room), None);
         assert_eq!(queue.retry(bad.id), Some(room));
         assert_eq!(queue.of(room).next().unwrap().status, Status::Waiting);
+    }
+
+    #[test]
+    fn a_reload_does_not_send_again_what_was_refused() {
+        let room = RoomId::new();
+        let mut refused = unsent(room, "bad");
+        refused.status = Status::Refused("No.".into());
+        let text = serde_json::to_string(&refused).unwrap();
+        let mut queue = Queue::default();
+        queue.push(serde_json::from_str(&text).unwrap());
+        assert_eq!(queue.begin(room), None);
+        assert_eq!(queue.get(refused.id).unwrap().status, refused.status);
     }
 
     #[test]

@@ -56,9 +56,13 @@ fn wanted() -> Memo<Wanted> {
         let position = |name| query.get_str(name).and_then(|text| text.parse().ok());
         let params = params.read();
         let problem = query.get_str("error").map(words::explain).unwrap_or_default();
-        let lost = query
-            .get_str("draft_kept")
-            .map(|_| " The text was too long to come back with this page; your browser's Back button still has it.");
+        let text = match (query.get_str("draft"), query.get_str("draft_kept")) {
+            (_, Some(_)) => {
+                " The text was too long to come back with this page; your browser's Back button still has it."
+            }
+            (Some(draft), _) if !draft.is_empty() => " Your text is still here.",
+            _ => "",
+        };
         Wanted {
             slug: params.get("slug").unwrap_or_default(),
             history: HistoryQuery {
@@ -73,7 +77,7 @@ fn wanted() -> Memo<Wanted> {
                 draft: query.get("draft").unwrap_or_default(),
                 id: query.get_str("id").and_then(|id| id.parse().ok()),
             },
-            problem: format!("{problem}{}", lost.unwrap_or_default()),
+            problem: if problem.is_empty() { String::new() } else { format!("{problem}{text}") },
         }
     })
 }
@@ -91,24 +95,23 @@ fn RoomBody(view: RoomData, wanted: Wanted) -> impl IntoView {
             live.watch(state);
         }
     });
-    // Somebody who reads an old stretch answers it where its end is.
-    let writes = actions.may_write() && !newer;
-    let joined = state.with_untracked(|state| state.room().role.is_some());
+    let joined = Memo::new(move |_| actions.role().is_some());
+    // Who reads an old stretch writes where its end is.
+    let at_end = Memo::new(move |_| !state.with(RoomState::newer));
+    let kept = wanted.kept;
     view! {
         <Title text=title />
         <main id="main" class="room" tabindex="-1">
             <RoomHeader state />
             <Banner />
             <Timeline actions highlight />
-            {if writes {
-                view! { <Composer actions kept=wanted.kept /> }.into_any()
-            } else if joined {
-                ().into_any()
-            } else {
-                view! { <JoinBar actions /> }.into_any()
+            {move || match (joined.get(), at_end.get()) {
+                (true, true) => view! { <Composer actions kept=kept.clone() /> }.into_any(),
+                (true, false) => ().into_any(),
+                (false, _) => view! { <JoinBar actions /> }.into_any(),
             }}
         </main>
-        <MemberList state />
+        <MemberList actions />
     }
 }
 

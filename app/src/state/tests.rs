@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::model::{Role, UserId, Visibility};
+use crate::model::Visibility;
 use uuid::Uuid;
 
 /// Offsets of one room rise with gaps: a partition carries many rooms.

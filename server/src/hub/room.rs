@@ -126,7 +126,7 @@ impl RoomTask {
             let run = &ring.events[first_known.min(ring.events.len())..];
             self.base = run.first().and_then(|e| e.prev).unwrap_or(top);
             self.head = self.base;
-            run.to_vec().into_iter().for_each(|e| self.accept(&e));
+            run.iter().for_each(|e| self.accept(e));
             self.head = self.head.max(top);
             return;
         }

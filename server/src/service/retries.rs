@@ -31,14 +31,20 @@ pub type Turn = Arc<tokio::sync::Mutex<Option<Done>>>;
 /// The latest posts of this node.
 #[derive(Default)]
 pub struct Retries {
-    inner: Mutex<(HashMap<(RoomId, MessageId), Turn>, VecDeque<(RoomId, MessageId)>)>,
+    latest: Mutex<Latest>,
+}
+
+#[derive(Default)]
+struct Latest {
+    turns: HashMap<(RoomId, MessageId), Turn>,
+    order: VecDeque<(RoomId, MessageId)>,
 }
 
 impl Retries {
     /// The one place where posts of this id meet.
     pub fn turn(&self, room: RoomId, id: MessageId) -> Turn {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let (turns, order) = &mut *inner;
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let Latest { turns, order } = &mut *latest;
         if let Some(turn) = turns.get(&(room, id)) {
             return turn.clone();
         }

@@ -80,7 +80,7 @@ async fn every_acknowledged_message_survives_the_nodes_death_once(kind: Kind) {
             break;
         }
     }
-    let acknowledged = acknowledged.lock().unwrap();
+    let acknowledged = acknowledged.lock().unwrap().clone();
     for (id, at) in acknowledged.iter() {
         assert_eq!(found.get(id), Some(at), "an acknowledged message is lost or moved");
     }

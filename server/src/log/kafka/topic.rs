@@ -74,6 +74,7 @@ pub(super) fn look(client: &Client, topic: &str, patience: Duration, heard: &Hea
 }
 
 /// A partition's oldest offset and the one that comes next. Blocks.
+#[expect(clippy::disallowed_methods, reason = "it runs on a thread of its own, which waits for the broker anyway")]
 pub(super) fn range<C: ClientContext>(
     client: &rdkafka::client::Client<C>,
     topic: &str,

@@ -8,6 +8,9 @@ use crate::store::{
 use app::model::{Event, KnownEvent, MessageId, Position, RoomId, UserId};
 use uuid::Uuid;
 
+/// The log's generation, the partition's progress, and an event's epoch, offset and body if there is one.
+type PageRow = (i64, Option<i64>, Option<i64>, Option<i64>, Option<String>);
+
 /// One statement, so that the rows and the progress are of one moment.
 pub(super) async fn page(
     conn: &mut Connection,
@@ -16,7 +19,7 @@ pub(super) async fn page(
     limit: u32,
 ) -> Result<EventPage, StoreError> {
     let limit = limit.max(1) as usize;
-    let rows: Vec<(i64, Option<i64>, Option<i64>, Option<i64>, Option<String>)> = sqlx::query_as(
+    let rows: Vec<PageRow> = sqlx::query_as(
         "select meta.epoch, progress.next_offset, e.epoch, e.offset_no, e.body
          from meta
          left join progress on progress.partition_no = $5

@@ -112,7 +112,7 @@ impl Node {
 pub fn shared(kind: Kind) -> &'static str {
     static NODES: [OnceLock<String>; 2] = [const { OnceLock::new() }; 2];
     NODES[kind as usize].get_or_init(|| {
-        let (told, hear) = std::sync::mpsc::channel();
+        let (told, hear) = std::sync::mpsc::sync_channel(1);
         // A runtime of its own, since each test's runtime ends with the test.
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
