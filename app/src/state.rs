@@ -7,7 +7,7 @@ use crate::model::{
     Event, KnownEvent, Member, Message, MessageId, MessagePage, Position, Reaction, Role, Room, RoomId, User, UserId,
 };
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque, hash_map::Entry},
     sync::Arc,
 };
 
@@ -219,8 +219,8 @@ impl RoomState {
 
     fn insert_all(&mut self, messages: &[Message]) {
         for message in messages {
-            if !self.places.contains_key(&message.id) {
-                self.places.insert(message.id, message.at);
+            if let Entry::Vacant(place) = self.places.entry(message.id) {
+                place.insert(message.at);
                 self.messages.insert(message.at, Arc::new(message.clone()));
             }
         }
