@@ -1,22 +1,13 @@
-use super::{Actions, GuestForm, JoinForm, Problem};
+use super::{Actions, Kept, Problem};
 use crate::{
     api::Post,
     browser,
     live::Live,
-    model::{MAX_BODY_BYTES, MessageBody, MessageId},
+    model::{MAX_BODY_BYTES, MessageBody},
     outbox::Outbox,
-    session, url, words,
+    url, words,
 };
 use leptos::{html, prelude::*, server_fn::ServerFn, task::spawn_local, wasm_bindgen::JsCast, web_sys};
-
-/// What an earlier try without a script left behind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Kept {
-    /// The text.
-    pub draft: String,
-    /// The id to try again with.
-    pub id: Option<MessageId>,
-}
 
 /// How often others are told that somebody types.
 const TYPING_EVERY_MS: i64 = 3_000;
@@ -199,31 +190,5 @@ fn Typing(actions: Actions) -> impl IntoView {
                 _ => "Several people are typing…".into(),
             }}
         </p>
-    }
-}
-
-/// What stands in the composer's place for those who do not write here yet.
-#[component]
-pub fn JoinBar(
-    /// What can be done in this room.
-    actions: Actions,
-) -> impl IntoView {
-    let (slug, name) = actions.state().with_untracked(|state| (state.room().slug.clone(), state.room().name.clone()));
-    let entry = if session::me().is_some() {
-        view! { <JoinForm room=slug name=name /> }.into_any()
-    } else {
-        let here = url::room(&slug);
-        view! {
-            <GuestForm room=slug label="Join as a guest" />
-            <a class="button" rel="external" href=url::login(&here)>"Sign in"</a>
-        }
-        .into_any()
-    };
-    view! {
-        <div class="composer join" id="compose">
-            <Problem text=actions.problem() />
-            <p>"Members write here."</p>
-            <div class="actions">{entry}</div>
-        </div>
     }
 }

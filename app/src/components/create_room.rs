@@ -2,17 +2,17 @@ use super::{Field, Problem};
 use crate::{
     api::CreateRoom as CreateRoomCall,
     model::{MAX_ROOM_NAME_CHARS, Visibility},
+    url::Query,
     words,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
-use leptos_router::hooks::use_query_map;
 
 /// The form that makes a room. A plain one: the answer is the room's page, or this one with the problem.
 #[component]
 pub fn CreateRoom() -> impl IntoView {
-    let query = use_query_map();
-    let came_back = query.with_untracked(|query| query.get_str("form") == Some("create-room"));
-    let kept = |name: &str| query.with_untracked(|query| query.get(name).filter(|_| came_back)).unwrap_or_default();
+    let query = Query::of_page();
+    let came_back = query.get("form") == Some("create-room");
+    let kept = |name: &str| if came_back { query.text(name) } else { String::new() };
     let (name, visibility, error) = (kept("name"), kept("visibility"), kept("error"));
     let problem = if error.is_empty() { String::new() } else { words::explain_new_room(&error, &name) };
     let choices = [

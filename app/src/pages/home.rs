@@ -3,21 +3,21 @@ use crate::{
     components::{Account, Brand, CreateRoom, GuestForm, Problem, RoomLink, Themes},
     error::ApiError,
     model::{Room, Visibility},
-    session, words,
+    session,
+    url::Query,
+    words,
 };
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 
 /// The rooms; for a newcomer also what this is.
 #[component]
 pub fn HomePage() -> impl IntoView {
     let rooms = use_context::<Rooms>();
-    let query = use_query_map();
-    let problem = query.with_untracked(|query| {
-        let error = query.get_str("error").filter(|_| query.get_str("form").is_none());
-        error.map(words::explain).unwrap_or_default().to_owned()
-    });
+    let query = Query::of_page();
+    // The form below explains its own.
+    let error = query.get("error").filter(|_| query.get("form").is_none());
+    let problem = error.map(words::explain).unwrap_or_default().to_owned();
     let me = session::me();
     let signed_in = me.is_some();
     view! {

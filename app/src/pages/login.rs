@@ -2,19 +2,19 @@ use crate::{
     api::SignIn,
     components::{Brand, Field, GuestForm, Problem},
     model::{MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS},
-    url, words,
+    url::{self, Query},
+    words,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 
 /// Signing in.
 #[component]
 pub fn LoginPage() -> impl IntoView {
-    let query = use_query_map();
-    let field = |name: &str| query.with_untracked(|query| query.get(name)).unwrap_or_default();
+    let query = Query::of_page();
+    let field = |name: &str| query.text(name);
     let next = url::safe_next(&field("next")).to_owned();
-    let problem = Some(field("error")).filter(|e| !e.is_empty()).map(|e| words::explain(&e)).unwrap_or_default();
+    let problem = query.get("error").map(words::explain).unwrap_or_default();
     let register = format!("/register?next={}", url::encode(&next));
     view! {
         <Title text="Sign in" />

@@ -2,17 +2,17 @@ use crate::{
     api::Register,
     components::{Brand, Field, Problem},
     model::{MAX_DISPLAY_NAME_CHARS, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS},
-    url, words,
+    url::{self, Query},
+    words,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 
 /// Making an account; with the one-time link the first administrator's.
 #[component]
 pub fn RegisterPage() -> impl IntoView {
-    let query = use_query_map();
-    let field = |name: &str| query.with_untracked(|query| query.get(name)).unwrap_or_default();
+    let query = Query::of_page();
+    let field = |name: &str| query.text(name);
     let (username, display_name, admin) = (field("username"), field("display_name"), field("admin"));
     let next = url::safe_next(&field("next")).to_owned();
     let problem = match field("error") {

@@ -6,11 +6,12 @@ use crate::{
     live::Live,
     model::{HistoryQuery, MessageId},
     state::RoomState,
+    url::Query,
     words,
 };
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::hooks::{use_location, use_params_map};
 
 /// What the address asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,33 +51,29 @@ pub fn RoomPage() -> impl IntoView {
 }
 
 fn wanted() -> Memo<Wanted> {
-    let (params, query) = (use_params_map(), use_query_map());
+    let (params, search) = (use_params_map(), use_location().search);
     Memo::new(move |_| {
-        let query = query.read();
-        let position = |name| query.get_str(name).and_then(|text| text.parse().ok());
+        let query = Query::parse(&search.read());
         let params = params.read();
-        let problem = query.get_str("error").map(words::explain).unwrap_or_default();
-        let text = match (query.get_str("draft"), query.get_str("draft_kept")) {
+        let problem = query.get("error").map(words::explain).unwrap_or_default();
+        let text = match (query.get("draft"), query.get("draft_kept")) {
             (_, Some(_)) => {
                 " The text was too long to come back with this page; your browser's Back button still has it."
             }
-            (Some(draft), _) if !draft.is_empty() => " Your text is still here.",
+            (Some(_), None) => " Your text is still here.",
             _ => "",
         };
         Wanted {
             slug: params.get("slug").unwrap_or_default(),
             history: HistoryQuery {
-                before: position("before"),
-                after: position("after"),
+                before: query.parsed("before"),
+                after: query.parsed("after"),
                 around: params.get("id").and_then(|id| id.parse().ok()),
                 limit: None,
-                at_least: position("at_least"),
+                at_least: query.parsed("at_least"),
             },
-            reply_to: query.get_str("reply_to").and_then(|id| id.parse().ok()),
-            kept: Kept {
-                draft: query.get("draft").unwrap_or_default(),
-                id: query.get_str("id").and_then(|id| id.parse().ok()),
-            },
+            reply_to: query.parsed("reply_to"),
+            kept: Kept { draft: query.text("draft"), id: query.parsed("id") },
             problem: if problem.is_empty() { String::new() } else { format!("{problem}{text}") },
         }
     })
@@ -108,7 +105,7 @@ fn RoomBody(view: RoomData, wanted: Wanted) -> impl IntoView {
             {move || match (joined.get(), at_end.get()) {
                 (true, true) => view! { <Composer actions kept=kept.clone() /> }.into_any(),
                 (true, false) => ().into_any(),
-                (false, _) => view! { <JoinBar actions /> }.into_any(),
+                (false, _) => view! { <JoinBar actions kept=kept.clone() /> }.into_any(),
             }}
         </main>
         <MemberList actions />

@@ -1,0 +1,36 @@
+use super::{Actions, GuestForm, JoinForm, Kept, Problem};
+use crate::{session, url};
+use leptos::prelude::*;
+
+/// What stands in the composer's place for those who do not write here yet.
+#[component]
+pub fn JoinBar(
+    /// What can be done in this room.
+    actions: Actions,
+    /// What an earlier try left behind: the session may have ended before it was sent.
+    kept: Kept,
+) -> impl IntoView {
+    let (slug, name) = actions.state().with_untracked(|state| (state.room().slug.clone(), state.room().name.clone()));
+    let entry = if session::me().is_some() {
+        view! { <JoinForm room=slug name=name /> }.into_any()
+    } else {
+        let mut here = url::room(&slug);
+        if !kept.draft.is_empty() {
+            here = format!("{here}?draft={}", url::encode(&kept.draft));
+        }
+        view! {
+            <GuestForm room=slug label="Join as a guest" />
+            <a class="button" rel="external" href=url::login(&here)>"Sign in"</a>
+        }
+        .into_any()
+    };
+    view! {
+        <div class="composer join" id="compose">
+            <Problem text=actions.problem() />
+            <p>"Members write here."</p>
+            {(!kept.draft.is_empty())
+                .then(|| view! { <textarea readonly aria-label="Your text">{kept.draft.clone()}</textarea> })}
+            <div class="actions">{entry}</div>
+        </div>
+    }
+}
