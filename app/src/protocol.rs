@@ -18,6 +18,8 @@ pub const MAX_CLIENT_FRAME_BYTES: usize = 4 * 1024;
 pub mod close {
     /// The node goes away: come back elsewhere.
     pub const GOING_AWAY: u16 = 1001;
+    /// The client does what no client of this protocol does.
+    pub const POLICY: u16 = 1008;
     /// The frame was too big.
     pub const TOO_BIG: u16 = 1009;
     /// The session ended or the token expired.

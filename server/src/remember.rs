@@ -8,6 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// How long whoever is asked may take while an old answer would do.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// How long nobody is asked again after not having answered, while an old answer would do.
+const AWAY: Duration = Duration::from_secs(1);
+
 /// A bounded memory of answers: fresh for a while, usable for longer in need.
 pub struct Remembered<K, V> {
     fresh: Duration,
@@ -18,96 +23,147 @@ pub struct Remembered<K, V> {
 
 struct Inner<K, V> {
     answers: HashMap<K, (Instant, V)>,
-    forgets: u64,
+    /// Counts what was learned otherwise: an answer that was asked for before is not kept.
+    changes: u64,
+    away_until: Option<Instant>,
+    /// What was learned before this is not fresh any more.
+    doubted: Option<Instant>,
 }
 
-/// When a question was asked: an answer to it is not kept if something was forgotten since.
-#[derive(Clone, Copy)]
-pub struct Asked(u64);
-
 impl<K: Eq + Hash + Clone, V: Clone> Remembered<K, V> {
-    /// Answers count as good for `fresh`, and for `usable` where nobody can be asked.
+    /// Answers count as good for `fresh`, and for `usable` where nobody answers.
     pub fn new(fresh: Duration, usable: Duration, capacity: usize) -> Self {
-        Self { fresh, usable, capacity, inner: Mutex::new(Inner { answers: HashMap::new(), forgets: 0 }) }
+        let inner = Inner { answers: HashMap::new(), changes: 0, away_until: None, doubted: None };
+        Self { fresh, usable, capacity, inner: Mutex::new(inner) }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner<K, V>> {
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// An answer that is still good.
-    pub fn fresh(&self, key: &K) -> Option<V> {
-        self.younger_than(key, self.fresh)
-    }
-
-    /// An answer that will do if nobody can be asked.
-    pub fn usable(&self, key: &K) -> Option<V> {
-        self.younger_than(key, self.usable)
-    }
-
-    fn younger_than(&self, key: &K, age: Duration) -> Option<V> {
+    /// What is known, as long as it is usable; and whether it is fresh.
+    pub fn known(&self, key: &K) -> Option<(V, bool)> {
         let inner = self.lock();
         let (at, value) = inner.answers.get(key)?;
-        (at.elapsed() < age).then(|| value.clone())
+        let age = at.elapsed();
+        let fresh = age < self.fresh && inner.doubted.is_none_or(|doubted| *at > doubted);
+        (age < self.usable).then(|| (value.clone(), fresh))
     }
 
-    /// To be called before asking.
-    pub fn asking(&self) -> Asked {
-        Asked(self.lock().forgets)
-    }
-
-    /// Keeps an answer, unless something was forgotten while it was on its way: it may be from before.
-    pub fn keep(&self, asked: Asked, key: K, value: V) {
-        let mut inner = self.lock();
-        if inner.forgets != asked.0 {
-            return;
+    /// What is known and fresh; else what `ask` says; and if it says nothing in time, what is usable.
+    ///
+    /// # Errors
+    /// Those of `ask`, if nothing usable is known.
+    pub async fn recall<E>(&self, key: K, ask: impl Future<Output = Result<Option<V>, E>>) -> Result<Option<V>, E> {
+        let known = self.known(&key);
+        if let Some((value, true)) = known {
+            return Ok(Some(value));
         }
+        let (changes, away) = {
+            let inner = self.lock();
+            (inner.changes, inner.away_until.is_some_and(|until| Instant::now() < until))
+        };
+        let answer = match known {
+            Some((old, _)) if away => return Ok(Some(old)),
+            Some((old, _)) => match tokio::time::timeout(PATIENCE, ask).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) | Err(_) => {
+                    self.lock().away_until = Some(Instant::now() + AWAY);
+                    return Ok(Some(old));
+                }
+            },
+            None => ask.await?,
+        };
+        let mut inner = self.lock();
+        inner.away_until = None;
+        if inner.changes == changes {
+            match &answer {
+                Some(value) => self.insert(&mut inner, key, value.clone()),
+                // An old yes must not outlive a no.
+                None => drop(inner.answers.remove(&key)),
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Learned otherwise, and more recent than any answer that is on its way. `newer` compares it with what is known.
+    pub fn learn(&self, key: K, value: V, newer: impl Fn(&V) -> bool) {
+        let mut inner = self.lock();
+        inner.changes += 1;
+        if inner.answers.get(&key).is_none_or(|(_, known)| newer(known)) {
+            self.insert(&mut inner, key, value);
+        }
+    }
+
+    /// Something may have been missed: nothing counts as fresh until it has been asked for again.
+    pub fn doubt(&self) {
+        let mut inner = self.lock();
+        inner.changes += 1;
+        inner.doubted = Some(Instant::now());
+    }
+
+    /// Forgets what no longer holds.
+    pub fn forget(&self, gone: impl Fn(&K) -> bool) {
+        let mut inner = self.lock();
+        inner.changes += 1;
+        inner.answers.retain(|key, _| !gone(key));
+    }
+
+    fn insert(&self, inner: &mut Inner<K, V>, key: K, value: V) {
         if inner.answers.len() >= self.capacity {
-            let usable = self.usable;
-            inner.answers.retain(|_, (at, _)| at.elapsed() < usable);
+            inner.answers.retain(|_, (at, _)| at.elapsed() < self.usable);
             if inner.answers.len() >= self.capacity {
                 inner.answers.clear();
             }
         }
         inner.answers.insert(key, (Instant::now(), value));
     }
-
-    /// Knows better than whoever is being asked: answers that are on their way are not kept.
-    pub fn set(&self, key: K, value: V) {
-        self.lock().forgets += 1;
-        self.keep(self.asking(), key, value);
-    }
-
-    /// Forgets what no longer holds.
-    pub fn forget(&self, gone: impl Fn(&K) -> bool) {
-        let mut inner = self.lock();
-        inner.forgets += 1;
-        inner.answers.retain(|key, _| !gone(key));
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{convert::Infallible, future::pending, future::ready};
 
-    #[test]
-    fn an_answer_that_was_on_its_way_when_something_was_forgotten_is_not_kept() {
-        let memory = Remembered::new(Duration::from_secs(60), Duration::from_secs(60), 2);
-        let asked = memory.asking();
-        memory.forget(|k| *k == 1);
-        memory.keep(asked, 1, "old");
-        assert_eq!(memory.fresh(&1), None);
-        memory.keep(memory.asking(), 1, "new");
-        assert_eq!(memory.fresh(&1), Some("new"));
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn says<V>(value: V) -> impl Future<Output = Result<Option<V>, Infallible>> {
+        ready(Ok(Some(value)))
     }
 
-    #[test]
-    fn it_never_holds_more_than_its_capacity() {
-        let memory = Remembered::new(Duration::from_secs(60), Duration::from_secs(60), 2);
+    #[tokio::test]
+    async fn an_answer_that_was_on_its_way_when_something_was_learned_is_not_kept() {
+        let memory = Remembered::new(LONG, LONG, 2);
+        let late = async {
+            memory.learn(1, "new", |_| true);
+            Ok::<_, Infallible>(Some("old"))
+        };
+        assert_eq!(memory.recall(1, late).await, Ok(Some("old")));
+        assert_eq!(memory.known(&1), Some(("new", true)));
+        memory.learn(1, "older", |_| false);
+        assert_eq!(memory.known(&1), Some(("new", true)));
+        memory.forget(|k| *k == 1);
+        assert_eq!(memory.known(&1), None);
+    }
+
+    #[tokio::test]
+    async fn an_old_answer_stands_in_for_nobody_and_gives_way_to_a_no() {
+        let memory = Remembered::new(Duration::ZERO, LONG, 2);
+        assert_eq!(memory.recall(1, says("yes")).await, Ok(Some("yes")));
+        assert_eq!(memory.recall(1, pending::<Result<_, Infallible>>()).await, Ok(Some("yes")));
+        assert_eq!(memory.recall(2, ready(Err("away"))).await, Err("away"));
+        memory.lock().away_until = None;
+        assert_eq!(memory.recall(1, ready(Ok::<_, Infallible>(None))).await, Ok(None));
+        assert_eq!(memory.known(&1), None);
+    }
+
+    #[tokio::test]
+    async fn it_never_holds_more_than_its_capacity() {
+        let memory = Remembered::new(LONG, LONG, 2);
         for k in 0..100 {
-            memory.keep(memory.asking(), k, k);
+            assert_eq!(memory.recall(k, says(k)).await, Ok(Some(k)));
         }
         assert!(memory.lock().answers.len() <= 2);
-        assert_eq!(memory.fresh(&99), Some(99));
+        assert_eq!(memory.known(&99), Some((99, true)));
     }
 }

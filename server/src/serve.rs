@@ -18,7 +18,7 @@ use std::{
     fs,
     io::Write,
     net::SocketAddr,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -92,6 +92,7 @@ impl Server {
         let (draining, stop_serving, stop_parts) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let parts = TaskTracker::new();
+        parts.spawn(telemetry::upkeep(stop_parts.clone()));
 
         if config.parts.contains(&Part::Persist) {
             let (log, store, health, stop) = (log.clone(), store.clone(), health.clone(), stop_parts.clone());
@@ -131,17 +132,14 @@ impl Server {
                 admin_link = Some(format!("{}/register?admin={}", origins.first(), auth.admin_token()));
             }
             let signals = fanout.signals().context("the fan-out's signals have been taken already")?;
-            parts.spawn(hub.clone().run(signals, move |notice| service.heard(notice)));
+            parts.spawn(hub.clone().run(signals, move |signal| service.heard(signal)));
             http::router(web)
         } else {
             http::operators(web)
         };
         let stop = stop_serving.clone();
         let serving = tokio::spawn(async move {
-            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
-            if let Err(e) = served.await {
-                tracing::error!(error = %e, "the listener failed");
-            }
+            http::listen(listener, router, stop).await;
         });
         Ok(Self { address, origins, admin_link, mode, hub, log, draining, stop_serving, stop_parts, serving, parts })
     }
@@ -193,6 +191,13 @@ async fn adapters(config: &Config) -> anyhow::Result<Adapters> {
                 .mode(0o700)
                 .create(data_dir)
                 .with_context(|| format!("cannot make the data folder {}", data_dir.display()))?;
+            // Whatever the folder allows: the files are their owner's.
+            for name in ["log.db", "store.db"] {
+                let file = data_dir.join(name);
+                let made = fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&file);
+                made.and_then(|f| f.set_permissions(fs::Permissions::from_mode(0o600)))
+                    .with_context(|| format!("cannot write {}", file.display()))?;
+            }
             let log = log::sqlite::SqliteLog::open(data_dir, EMBEDDED_PARTITIONS).await?;
             let store = store::sqlite::SqliteStore::open(data_dir).await?;
             let secret = match &config.jwt_secret {

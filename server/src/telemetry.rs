@@ -2,6 +2,7 @@
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::sync::OnceLock;
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 /// Log lines to standard error; `RUST_LOG` chooses, `PARTYLINE_LOG_FORMAT=json` makes each a JSON object.
@@ -15,6 +16,17 @@ pub fn init_log() {
     } else {
         builder.with_target(false).try_init()
     };
+}
+
+/// Folds what histograms have collected, until `stop`: nobody may be asking for it.
+pub async fn upkeep(stop: CancellationToken) {
+    let mut every = tokio::time::interval(std::time::Duration::from_secs(5));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = every.tick() => metrics().run_upkeep(),
+        }
+    }
 }
 
 /// The process's metrics.

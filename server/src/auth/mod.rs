@@ -137,20 +137,23 @@ impl Auth {
     /// Checks a token and that its session lives.
     pub async fn verify(&self, kind: Kind, token: &str) -> Result<Verified, AuthError> {
         let claims = self.keys.verify(kind, token, now()).ok_or(AuthError::Rejected)?;
-        let viewer = |user: User| Viewer { user, session: claims.sid };
-        let verified = |user| Verified { viewer: viewer(user), expires_at: claims.exp.saturating_mul(1000) };
-        if let Some(user) = self.sessions.fresh(&claims.sid) {
-            return Ok(verified(user));
-        }
-        let asked = self.sessions.asking();
-        match self.store.session(claims.sid, now()).await {
-            Ok(Some(user)) if user.id == claims.sub => {
-                self.sessions.keep(asked, claims.sid, user.clone());
-                Ok(verified(user))
-            }
-            Ok(_) => Err(AuthError::Rejected),
-            Err(e) => self.sessions.usable(&claims.sid).map(verified).ok_or(AuthError::Store(e)),
-        }
+        let user = self.whose(claims.sid).await?.filter(|user| user.id == claims.sub).ok_or(AuthError::Rejected)?;
+        let viewer = Viewer { user, session: claims.sid };
+        Ok(Verified { viewer, expires_at: claims.exp.saturating_mul(1000) })
+    }
+
+    async fn whose(&self, session: SessionId) -> Result<Option<User>, StoreError> {
+        self.sessions.recall(session, self.store.session(session, now())).await
+    }
+
+    /// Has the session ended, for all that can be told? For a socket, whose credential was checked long ago.
+    pub async fn has_ended(&self, session: SessionId) -> bool {
+        matches!(self.whose(session).await, Ok(None))
+    }
+
+    /// An end may have been missed: asks again before it trusts.
+    pub fn doubt(&self) {
+        self.sessions.doubt();
     }
 
     /// Forgets sessions that have ended.

@@ -96,6 +96,8 @@ pub enum Notice {
         user: UserId,
         /// As what; `None`: no member any more.
         role: Option<Role>,
+        /// The record's position.
+        at: Position,
     },
     /// Of a later version: ignored.
     #[serde(other)]

@@ -3,10 +3,7 @@
 use super::problem::Problem;
 use app::error::ApiError;
 use axum::{
-    extract::{
-        FromRequest, FromRequestParts, Request,
-        rejection::{JsonRejection, QueryRejection},
-    },
+    extract::{FromRequest, FromRequestParts, Request, rejection::JsonRejection},
     http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -21,7 +18,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         match axum::Json::<T>::from_request(request, state).await {
             Ok(axum::Json(body)) => Ok(Self(body)),
             Err(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Problem(ApiError::TooLarge).into_response()),
-            Err(e) => Err(with_status(
+            Err(e) => Err(Problem::unreadable(
                 match &e {
                     JsonRejection::MissingJsonContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
                     JsonRejection::JsonDataError(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -41,16 +38,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         match axum::extract::Query::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(query)) => Ok(Self(query)),
-            Err(e @ QueryRejection::FailedToDeserializeQueryString(_)) => {
-                Err(with_status(StatusCode::BAD_REQUEST, e.body_text()))
-            }
-            Err(e) => Err(with_status(StatusCode::BAD_REQUEST, e.body_text())),
+            Err(e) => Err(Problem::unreadable(StatusCode::BAD_REQUEST, e.body_text())),
         }
     }
 }
 
-fn with_status(status: StatusCode, detail: String) -> Response {
-    let mut response = Problem(ApiError::invalid(detail)).into_response();
-    *response.status_mut() = status;
-    response
+/// What is named in the path. What cannot be read names nothing.
+pub struct Path<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(path)| Self(path)).map_err(|_| Problem(ApiError::NotFound))
+    }
 }

@@ -22,21 +22,28 @@ pub(super) async fn livez() -> &'static str {
 pub(super) struct Readiness {
     ready: bool,
     draining: bool,
-    dependencies: BTreeMap<&'static str, String>,
+    dependencies: BTreeMap<&'static str, &'static str>,
     parts: BTreeMap<&'static str, PartState>,
 }
 
 /// Send me people? No while draining, and no while the log is away: then nothing can be posted here. With store or
 /// fan-out away a node still does most of its work, and all nodes have the same trouble: it stays in, and says so.
 pub(super) async fn readyz(State(web): State<Web>) -> impl IntoResponse {
-    async fn word<E: std::fmt::Display>(check: impl Future<Output = Result<(), E>>) -> String {
-        match tokio::time::timeout(DEADLINE, check).await {
-            Ok(Ok(())) => "ok".to_owned(),
+    // Whoever asks is told what is away; why, and where it is, is for the log.
+    async fn word<E: std::fmt::Display>(name: &str, check: impl Future<Output = Result<(), E>>) -> &'static str {
+        let reason = match tokio::time::timeout(DEADLINE, check).await {
+            Ok(Ok(())) => return "ok",
             Ok(Err(e)) => e.to_string(),
             Err(_) => format!("no answer within {DEADLINE:?}"),
-        }
+        };
+        tracing::warn!(name, reason, "a dependency is away");
+        "away"
     }
-    let (log, store, fanout) = tokio::join!(word(web.log.check()), word(web.store.check()), word(web.fanout.check()));
+    let (log, store, fanout) = tokio::join!(
+        word("log", web.log.check()),
+        word("store", web.store.check()),
+        word("fanout", web.fanout.check()),
+    );
     let draining = web.draining.is_cancelled();
     let ready = !draining && log == "ok";
     let dependencies = BTreeMap::from([("log", log), ("store", store), ("fanout", fanout)]);
@@ -47,6 +54,5 @@ pub(super) async fn readyz(State(web): State<Web>) -> impl IntoResponse {
 /// In Prometheus' text format.
 pub(super) async fn metrics() -> impl IntoResponse {
     let handle = telemetry::metrics();
-    handle.run_upkeep();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render())
 }

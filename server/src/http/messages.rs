@@ -2,7 +2,7 @@
 
 use super::{
     Web,
-    body::{Body, Query},
+    body::{Body, Path, Query},
     identity::{Anyone, SignedInViewer},
     problem::Problem,
 };
@@ -11,11 +11,7 @@ use app::{
     error::ApiError,
     model::{MessageId, MessagePage, Position, Posted, Written},
 };
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

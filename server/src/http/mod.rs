@@ -5,7 +5,7 @@ use app::error::ApiError;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, MatchedPath, Request},
-    http::{HeaderValue, header},
+    http::{HeaderValue, Method, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{delete, get, post, put},
@@ -17,12 +17,15 @@ use tower_http::{compression::CompressionLayer, set_header::SetResponseHeaderLay
 mod body;
 mod health;
 mod identity;
+mod listen;
 mod messages;
 mod pages;
 mod problem;
 mod rooms;
 mod sessions;
 mod socket;
+
+pub(crate) use listen::listen;
 
 /// Longest request body, in bytes: a message of 16 KiB whose every character JSON writes as six, and some more.
 const MAX_REQUEST_BYTES: usize = 128 * 1024;
@@ -139,11 +142,20 @@ pub fn operators(web: Web) -> Router {
 /// Counts and times requests, by route, never by room or person.
 async fn measure(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("other", |p| p.as_str()).to_owned();
-    let method = request.method().clone();
+    // A method is any word that a client makes up: each would be a series of its own for ever.
+    let method = match *request.method() {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    };
     let begun = Instant::now();
     let response = next.run(request).await;
     let status = response.status().as_u16().to_string();
-    metrics::histogram!("partyline_http_seconds", "route" => route, "method" => method.to_string(), "status" => status)
+    metrics::histogram!("partyline_http_seconds", "route" => route, "method" => method, "status" => status)
         .record(begun.elapsed().as_secs_f64());
     response
 }

@@ -50,11 +50,13 @@ pub(super) fn router(web: &Web) -> Router<Web> {
         .with_state(options)
 }
 
-/// A page is one person's: nothing between may keep it. The site's files are everybody's.
+/// A page is one person's: nothing between may keep it, whatever its address looks like. The site's files are
+/// everybody's, and asked for anew after each update.
 async fn caching(State(()): State<()>, request: Request, next: Next) -> Response {
-    let file = request.uri().path().starts_with("/pkg/") || request.uri().path().contains('.');
     let mut response = next.run(request).await;
-    let value = if file && response.status().is_success() { "no-cache" } else { "no-store, private" };
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let ours = ["text/css", "text/javascript", "application/wasm", "image/"].iter().any(|k| kind.starts_with(k));
+    let value = if ours && response.status().is_success() { "no-cache" } else { "no-store, private" };
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(value));
     response
 }

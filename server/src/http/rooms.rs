@@ -2,7 +2,7 @@
 
 use super::{
     Web,
-    body::Body,
+    body::{Body, Path},
     identity::{Anyone, SignedInViewer},
     problem::Problem,
 };
@@ -11,11 +11,7 @@ use app::{
     error::ApiError,
     model::{Room, Visibility, Written},
 };
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
 type Answer<T> = Result<Json<T>, Problem>;

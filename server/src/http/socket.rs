@@ -97,6 +97,8 @@ async fn serve(web: Web, socket: WebSocket, verified: Option<Verified>) {
     let (connection, outgoing) = Connection::new(viewer.map(|v| v.user.id), viewer.map(|v| v.session));
     let connection = Arc::new(connection);
     web.hub.connected(&connection);
+    // Between the handshake's check and this line the session may have ended, and nobody would have closed this one.
+    close_if_ended(&web, &connection).await;
     connection
         .send_frame(&ServerFrame::Hello { version: env!("CARGO_PKG_VERSION").into(), heartbeat_ms: HEARTBEAT_MS });
     let (sink, stream) = socket.split();
@@ -105,7 +107,7 @@ async fn serve(web: Web, socket: WebSocket, verified: Option<Verified>) {
     // One task: reading and writing take turns in it, and end together.
     let end = tokio::select! {
         end = client.read(stream) => Some(end),
-        () = write(&connection, outgoing, sink, expires_in) => None,
+        () = write(&web, &connection, outgoing, sink, expires_in) => None,
     };
     if let Some(end) = end {
         tracing::trace!(?end, "a client is gone");
@@ -133,7 +135,14 @@ impl Client<'_> {
         loop {
             let message = match tokio::time::timeout(Duration::from_millis(SILENCE_MS), stream.next()).await {
                 Err(_) => return End::Silence,
-                Ok(None | Some(Err(_))) => return End::ByClient,
+                Ok(None) => return End::ByClient,
+                Ok(Some(Err(e))) => {
+                    // The library has no type for it that reaches here, only its words.
+                    if e.to_string().contains("too long") {
+                        return self.close(Close::TooBig).await;
+                    }
+                    return End::ByClient;
+                }
                 Ok(Some(Ok(message))) => message,
             };
             if since.elapsed() > CLIENT_FRAMES_PER {
@@ -141,8 +150,7 @@ impl Client<'_> {
             }
             frames += 1;
             if frames > MAX_CLIENT_FRAMES {
-                self.connection.close(Close::TooSlow);
-                return End::ByClient;
+                return self.close(Close::TooMany).await;
             }
             match message {
                 Message::Text(text) => match serde_json::from_str(&text) {
@@ -154,6 +162,12 @@ impl Client<'_> {
                 Message::Ping(_) | Message::Pong(_) | Message::Close(_) => {}
             }
         }
+    }
+
+    /// Closed by us: whoever writes says so to the client, and ends the connection.
+    async fn close(&self, why: Close) -> End {
+        self.connection.close(why);
+        std::future::pending().await
     }
 
     async fn frame(&mut self, frame: ClientFrame) {
@@ -183,8 +197,17 @@ impl Client<'_> {
     }
 }
 
+async fn close_if_ended(web: &Web, connection: &Connection) {
+    if let Some(session) = connection.session()
+        && web.auth.has_ended(session).await
+    {
+        connection.close(Close::SessionEnded);
+    }
+}
+
 /// Writes what is queued, pings, and ends the connection when it is to be ended.
 async fn write(
+    web: &Web,
     connection: &Connection,
     mut outgoing: mpsc::Receiver<Outgoing>,
     mut sink: SplitSink<WebSocket, Message>,
@@ -209,7 +232,11 @@ async fn write(
                 Some(first) => batch(connection, first, &mut outgoing, &mut sink).await,
                 None => return,
             },
-            _ = heartbeat.tick() => timely(connection, sink.send(Message::Ping(Vec::new().into()))).await,
+            _ = heartbeat.tick() => {
+                // Its end was told, unless the telling failed.
+                close_if_ended(web, connection).await;
+                timely(connection, sink.send(Message::Ping(Vec::new().into()))).await
+            }
         };
         match written {
             Ok(()) => {}

@@ -18,6 +18,8 @@ const LOG_REACH: u64 = 20_000;
 const LOG_READ_AT_ONCE: usize = 1_000;
 /// How long a short lag of the store is waited for where the log cannot be read.
 const STORE_WAIT: Duration = Duration::from_secs(2);
+/// How long looking may take in all: a room's live delivery waits for it.
+const DEADLINE: Duration = Duration::from_secs(10);
 const STORE_POLL: Duration = Duration::from_millis(25);
 
 /// Which events of a room.
@@ -43,6 +45,11 @@ pub(super) enum Missed {
 impl Sources {
     /// Every event of the room in `(after, upto]`, in order, each once.
     pub(super) async fn missed(&self, room: &RoomRow, wanted: Wanted) -> Result<Vec<RingEvent>, Missed> {
+        let found = tokio::time::timeout(DEADLINE, self.look_everywhere(room, wanted)).await;
+        found.unwrap_or_else(|_| Err(Missed::Away("too slow".into(), "too slow".into())))
+    }
+
+    async fn look_everywhere(&self, room: &RoomRow, wanted: Wanted) -> Result<Vec<RingEvent>, Missed> {
         if let Ok(ring) = self.fanout.ring(room.id, wanted.after).await
             && ring.complete
             && ring.top.is_some_and(|top| top >= wanted.upto)
@@ -60,7 +67,7 @@ impl Sources {
             if reached >= wanted.upto {
                 return Ok(events);
             }
-            let log_error = match self.logged(room, reached, wanted.upto).await {
+            let log_error = match self.logged(room, reached, wanted.upto, store_error.is_empty()).await {
                 Ok(rest) => {
                     let known: HashSet<MessageId> = events.iter().filter_map(|e| posted_id(&e.payload)).collect();
                     events.extend(
@@ -94,8 +101,14 @@ impl Sources {
         Ok((events.collect(), page.at))
     }
 
-    /// From the log itself: the room's records in `(after, upto]`.
-    async fn logged(&self, room: &RoomRow, after: Position, upto: Position) -> Result<Vec<RingEvent>, LogError> {
+    /// From the log itself: the room's records in `(after, upto]`. A store that has just failed is not asked.
+    async fn logged(
+        &self,
+        room: &RoomRow,
+        after: Position,
+        upto: Position,
+        mut ask_store: bool,
+    ) -> Result<Vec<RingEvent>, LogError> {
         let mut from = if after == Position::START { 0 } else { after.offset + 1 };
         if upto.offset.saturating_sub(from) > LOG_REACH {
             return Err(LogError::Unavailable(format!("{} records away", upto.offset - from)));
@@ -118,7 +131,7 @@ impl Sources {
                 let event = record.event_at(at);
                 // The first of several with one id stands; an earlier one may be in the store.
                 if let Event::Known(KnownEvent::MessagePosted { message }) = &event
-                    && (!posted.insert(message.id) || self.posted_before(room, message.id, at).await)
+                    && (!posted.insert(message.id) || self.posted_before(room, message.id, at, &mut ask_store).await)
                 {
                     continue;
                 }
@@ -129,8 +142,13 @@ impl Sources {
         Ok(events)
     }
 
-    async fn posted_before(&self, room: &RoomRow, id: MessageId, at: Position) -> bool {
-        matches!(self.store.posted(room.id, id).await, Ok(Some(posted)) if posted.at < at)
+    async fn posted_before(&self, room: &RoomRow, id: MessageId, at: Position, ask_store: &mut bool) -> bool {
+        if !*ask_store {
+            return false;
+        }
+        let posted = self.store.posted(room.id, id).await;
+        *ask_store = posted.is_ok();
+        matches!(posted, Ok(Some(posted)) if posted.at < at)
     }
 }
 

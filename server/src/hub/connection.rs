@@ -57,6 +57,10 @@ pub enum Close {
     TooSlow,
     /// The node drains.
     GoingAway,
+    /// The client sent a frame that is too big.
+    TooBig,
+    /// The client sends far too much.
+    TooMany,
 }
 
 impl Close {
@@ -66,6 +70,8 @@ impl Close {
             Self::SessionEnded => close::SESSION_ENDED,
             Self::TooSlow => close::TOO_SLOW,
             Self::GoingAway => close::GOING_AWAY,
+            Self::TooBig => close::TOO_BIG,
+            Self::TooMany => close::POLICY,
         }
     }
 
@@ -75,6 +81,8 @@ impl Close {
             Self::SessionEnded => "session ended",
             Self::TooSlow => "too slow: resume from your last position",
             Self::GoingAway => "going away: reconnect",
+            Self::TooBig => "frame too big",
+            Self::TooMany => "too many frames",
         }
     }
 }
@@ -159,6 +167,11 @@ impl Connection {
     /// To be called by the socket when it has taken something out of the queue.
     pub fn taken(&self, outgoing: &Outgoing) {
         self.waiting_bytes.fetch_sub(outgoing.bytes(), Ordering::Relaxed);
+    }
+
+    /// Its socket is gone, or is being closed.
+    pub fn is_over(&self) -> bool {
+        self.queue.is_closed() || self.closing.is_cancelled()
     }
 
     /// Ends the connection; the first reason stands.

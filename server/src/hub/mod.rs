@@ -22,6 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 mod backfill;
 pub mod connection;
+mod kept;
 mod room;
 
 pub use connection::{Close, Connection, Outgoing};
@@ -39,7 +40,7 @@ const SUBSCRIBE_DEADLINE: Duration = Duration::from_secs(5);
 /// This node's live side.
 pub struct Hub {
     sources: Arc<Sources>,
-    rooms: Mutex<HashMap<RoomId, mpsc::Sender<ToRoom>>>,
+    rooms: Arc<Mutex<HashMap<RoomId, mpsc::Sender<ToRoom>>>>,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -67,29 +68,29 @@ impl Hub {
     pub fn new(log: Arc<dyn Log>, store: Arc<dyn Store>, fanout: Arc<dyn Fanout>, epoch: u32) -> Arc<Self> {
         Arc::new(Self {
             sources: Arc::new(Sources { log, store, fanout, epoch }),
-            rooms: Mutex::default(),
+            rooms: Arc::default(),
             connections: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         })
     }
 
-    /// Hands on what the fan-out brings, until [`Hub::stop`]. `heard` gets every notice first.
-    pub async fn run(self: Arc<Self>, mut signals: mpsc::Receiver<Signal>, heard: impl Fn(&Notice) + Send) {
+    /// Hands on what the fan-out brings, until [`Hub::stop`]. `heard` gets every signal first.
+    pub async fn run(self: Arc<Self>, mut signals: mpsc::Receiver<Signal>, heard: impl Fn(&Signal) + Send) {
         let mut compare = tokio::time::interval(COMPARE_HEADS_EVERY);
         compare.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
-                signal = signals.recv() => match signal {
-                    Some(Signal::Event { room, event }) => self.to_room(room, ToRoom::Event(event)),
-                    Some(Signal::Notice(notice)) => {
-                        heard(&notice);
-                        self.notice(notice);
+                signal = signals.recv() => {
+                    let Some(signal) = signal else { return };
+                    heard(&signal);
+                    match signal {
+                        Signal::Event { room, event } => self.to_room(room, ToRoom::Event(event)),
+                        Signal::Notice(notice) => self.notice(notice),
+                        Signal::Gap => self.compare_heads().await,
                     }
-                    Some(Signal::Gap) => self.compare_heads().await,
-                    None => return,
-                },
+                }
                 _ = compare.tick() => self.compare_heads().await,
             }
         }
@@ -198,11 +199,16 @@ impl Hub {
         }
         let (queue, inbox) = mpsc::channel(ROOM_QUEUE);
         let task = RoomTask::new(room.clone(), self.sources.clone(), inbox);
-        let stop = self.stop.clone();
+        let (stop, rooms_left, id) = (self.stop.clone(), self.rooms.clone(), room.id);
         self.tasks.spawn(async move {
             tokio::select! {
                 () = task.run() => {}
                 () = stop.cancelled() => {}
+            }
+            let mut rooms = lock(&rooms_left);
+            // Somebody may have come meanwhile and begun a new task.
+            if rooms.get(&id).is_some_and(mpsc::Sender::is_closed) {
+                rooms.remove(&id);
             }
         });
         rooms.insert(room.id, queue.clone());

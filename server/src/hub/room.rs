@@ -2,12 +2,13 @@
 
 use super::{
     Sources,
-    backfill::{Missed, Wanted},
+    backfill::Wanted,
     connection::{Connection, Outgoing, encode},
+    kept::{Kept, blank_deleted},
 };
 use crate::{fanout::RingEvent, store::RoomRow};
 use app::{
-    model::{Event, KnownEvent, Position, UserId, Visibility},
+    model::{Position, Visibility},
     protocol::{ResyncReason, ServerFrame},
 };
 use axum::extract::ws::Utf8Bytes;
@@ -16,7 +17,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 /// Most events that a room keeps on a node, and most that a resume brings: who missed more reads the history again.
 pub const KEPT_EVENTS: usize = 1024;
@@ -24,6 +25,9 @@ pub const KEPT_EVENTS: usize = 1024;
 const KEPT_BYTES: usize = 768 * 1024;
 /// A room that nobody watches is forgotten after this: a reload comes back to a warm room.
 const LINGER: Duration = Duration::from_secs(30);
+/// After looking in vain for what somebody missed, others who missed as much are told so without looking: live delivery
+/// must not wait for those who come from afar.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a room's task is told.
 pub enum ToRoom {
@@ -44,13 +48,6 @@ pub enum ToRoom {
     Typing(String),
 }
 
-struct Kept {
-    at: Position,
-    frame: Utf8Bytes,
-    /// Whose membership this event changed, and whether they are a member after it.
-    membership: Option<(UserId, bool)>,
-}
-
 /// The task's state.
 pub struct RoomTask {
     room: RoomRow,
@@ -61,14 +58,28 @@ pub struct RoomTask {
     kept: VecDeque<Kept>,
     kept_bytes: usize,
     base: Position,
-    head: Position,
+    /// `None`: not found yet.
+    head: Option<Position>,
+    /// The last event that was sent: `head` may be later, where the log has something that came to nothing.
+    sent: Position,
+    look_again: Option<Instant>,
 }
 
 impl RoomTask {
     /// A task that is not running yet.
     pub fn new(room: RoomRow, sources: Arc<Sources>, inbox: mpsc::Receiver<ToRoom>) -> Self {
-        let (base, head) = (Position::START, Position::START);
-        Self { room, sources, inbox, watchers: HashMap::new(), kept: VecDeque::new(), kept_bytes: 0, base, head }
+        Self {
+            room,
+            sources,
+            inbox,
+            watchers: HashMap::new(),
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+            base: Position::START,
+            head: None,
+            sent: Position::START,
+            look_again: None,
+        }
     }
 
     /// Runs until nobody has watched for [`LINGER`].
@@ -77,14 +88,19 @@ impl RoomTask {
         if let Err(e) = self.sources.fanout.watch(self.room.id).await {
             tracing::warn!(error = %e, "a room is not heard of live until the fan-out is back");
         }
-        self.find_head().await;
+        let mut idle_since: Option<Instant> = None;
         loop {
             let message = if self.watchers.is_empty() {
-                match tokio::time::timeout(LINGER, self.inbox.recv()).await {
+                let until = *idle_since.get_or_insert_with(Instant::now) + LINGER;
+                if Instant::now() >= until {
+                    break;
+                }
+                match tokio::time::timeout_at(until, self.inbox.recv()).await {
                     Ok(message) => message,
                     Err(_) => break,
                 }
             } else {
+                idle_since = None;
                 self.inbox.recv().await
             };
             match message {
@@ -92,14 +108,15 @@ impl RoomTask {
                 None => break,
             }
         }
+        // In this order: a new task of the room can only come after the closing, and its watching must stand.
+        self.sources.fanout.unwatch(self.room.id).await;
         self.inbox.close();
         // Who came just before the door was closed starts over, with a new task.
         while let Some(message) = self.inbox.recv().await {
             if let ToRoom::Subscribe { connection, .. } = message {
-                connection.send_frame(&ServerFrame::Resync { room: self.room.id, reason: ResyncReason::TooOld });
+                self.resync(&connection, ResyncReason::TooOld);
             }
         }
-        self.sources.fanout.unwatch(self.room.id).await;
     }
 
     async fn handle(&mut self, message: ToRoom) {
@@ -107,8 +124,15 @@ impl RoomTask {
             ToRoom::Subscribe { connection, since } => self.subscribe(connection, since).await,
             ToRoom::Unsubscribe(id) => drop(self.watchers.remove(&id)),
             ToRoom::Event(event) => self.event(event).await,
-            ToRoom::Head(top) if top > self.head => self.repair(top).await,
-            ToRoom::Head(_) => {}
+            ToRoom::Head(top) => {
+                // Whose end was not told, for the queue was full.
+                self.watchers.retain(|_, w| !w.is_over());
+                if let Some(head) = self.head
+                    && top > head
+                {
+                    self.repair(head, top).await;
+                }
+            }
             ToRoom::Typing(user) => {
                 let frame = encode(&ServerFrame::Typing { room: self.room.id, user });
                 self.watchers.values().for_each(|w| w.send_if_idle(frame.clone()));
@@ -116,73 +140,80 @@ impl RoomTask {
         }
     }
 
-    /// Where live begins: the ring's top, or the room's last event in the store.
-    async fn find_head(&mut self) {
-        if let Ok(ring) = self.sources.fanout.ring(self.room.id, Position::START).await
-            && let Some(top) = ring.top
-        {
+    /// Where live begins: the ring's top, or the room's last event in the store. `None`: neither can be asked.
+    async fn find_head(&mut self) -> Option<Position> {
+        if self.head.is_some() {
+            return self.head;
+        }
+        let ring = self.sources.fanout.ring(self.room.id, Position::START).await.unwrap_or_default();
+        if let Some(top) = ring.top {
             // Of an unbroken run at the ring's end, everything is known but what was before its first.
             let first_known = ring.events.iter().rposition(|e| e.prev.is_none()).map_or(0, |i| i + 1);
-            let run = &ring.events[first_known.min(ring.events.len())..];
-            self.base = run.first().and_then(|e| e.prev).unwrap_or(top);
-            self.head = self.base;
+            let mut run = ring.events[first_known.min(ring.events.len())..].to_vec();
+            blank_deleted(&mut run, self.kept.iter());
+            self.begin_at(run.first().and_then(|e| e.prev).unwrap_or(top));
             run.iter().for_each(|e| self.accept(e));
-            self.head = self.head.max(top);
-            return;
+            self.head = self.head.max(Some(top));
+        } else {
+            match self.sources.store.head(&self.room).await {
+                Ok(at) => self.begin_at(at),
+                Err(e) => tracing::warn!(error = %e, "a room's head is not known"),
+            }
         }
-        match self.sources.store.head(&self.room).await {
-            Ok(at) => (self.base, self.head) = (at, at),
-            // Unknown: the first event repairs from the start, or says resync.
-            Err(e) => tracing::warn!(error = %e, "a room's head is not known"),
-        }
+        self.head
+    }
+
+    fn begin_at(&mut self, at: Position) {
+        (self.base, self.head, self.sent) = (at, Some(at), at);
+        self.kept.clear();
+        self.kept_bytes = 0;
     }
 
     async fn event(&mut self, event: RingEvent) {
-        if event.at <= self.head {
+        // Nobody watches yet, else it would be known.
+        let Some(head) = self.head else { return };
+        if event.at <= head {
             return;
         }
-        if event.prev.is_some_and(|prev| prev <= self.head) {
+        if event.prev.is_some_and(|prev| prev <= head) {
             self.accept(&event);
         } else {
             metrics::counter!("partyline_holes_total").increment(1);
-            self.repair(event.at).await;
+            self.repair(head, event.at).await;
         }
     }
 
-    /// Brings everything up to `target`, or tells the watchers that it cannot be had.
-    async fn repair(&mut self, target: Position) {
-        let wanted = Wanted { after: self.head, upto: target, most: KEPT_EVENTS };
+    /// Brings everything in `(head, target]`, or tells the watchers that it cannot be had.
+    async fn repair(&mut self, head: Position, target: Position) {
+        let wanted = Wanted { after: head, upto: target, most: KEPT_EVENTS };
         match self.sources.missed(&self.room, wanted).await {
-            Ok(events) => {
+            Ok(mut events) => {
+                blank_deleted(&mut events, self.kept.iter());
                 events.iter().for_each(|e| self.accept(e));
-                self.head = self.head.max(target);
+                self.head = self.head.max(Some(target));
             }
             Err(missed) => {
                 tracing::warn!(room = %self.room.id, reason = %missed, "a hole could not be repaired");
-                (self.base, self.head) = (target, target);
-                self.kept.clear();
-                self.kept_bytes = 0;
-                let frame = encode(&ServerFrame::Resync { room: self.room.id, reason: ResyncReason::TooOld });
-                for watcher in self.watchers.values() {
-                    watcher.send(Outgoing::Frame(frame.clone()));
-                }
+                self.begin_at(target);
                 // They subscribe again when they have read the history.
-                self.watchers.clear();
+                for (_, watcher) in std::mem::take(&mut self.watchers) {
+                    self.resync(&watcher, ResyncReason::TooOld);
+                }
             }
         }
+    }
+
+    fn resync(&self, connection: &Connection, reason: ResyncReason) {
+        connection.send_frame(&ServerFrame::Resync { room: self.room.id, reason });
     }
 
     /// The next event of the room: keep it, send it.
     fn accept(&mut self, event: &RingEvent) {
-        if event.at <= self.head {
+        if self.head.is_some_and(|head| event.at <= head) {
             return;
         }
-        let kept = Kept {
-            at: event.at,
-            frame: self.frame(event.at, self.head, &event.payload),
-            membership: membership(&event.payload),
-        };
-        self.head = event.at;
+        let kept = Kept::new(self.room.id, event.at, self.sent, &event.payload);
+        (self.head, self.sent) = (Some(event.at), event.at);
         metrics::counter!("partyline_deliveries_total").increment(self.watchers.len() as u64);
         self.watchers.retain(|_, w| w.send(Outgoing::Frame(kept.frame.clone())));
         if let Some((user, false)) = kept.membership
@@ -192,10 +223,15 @@ impl RoomTask {
             self.watchers.retain(|_, w| {
                 let stays = w.user() != Some(user);
                 if !stays {
-                    w.send_error(Some(self.room.id), "you are no longer a member of this room");
+                    w.send_error(Some(self.room.id), NO_MEMBER);
                 }
                 stays
             });
+        }
+        if let Some(deleted) = kept.deletes {
+            // What is gone does not come back for who resumes.
+            let freed: usize = self.kept.iter_mut().map(|k| k.blank(deleted)).sum();
+            self.kept_bytes -= freed;
         }
         self.kept_bytes += kept.frame.len();
         self.kept.push_back(kept);
@@ -206,85 +242,74 @@ impl RoomTask {
         }
     }
 
-    /// Written by hand around the payload, which is JSON already: one copy, however many watchers.
-    fn frame(&self, at: Position, prev: Position, payload: &[u8]) -> Utf8Bytes {
-        let payload = String::from_utf8_lossy(payload);
-        format!(r#"{{"type":"event","room":"{}","at":"{at}","prev":"{prev}","event":{payload}}}"#, self.room.id).into()
-    }
-
     async fn subscribe(&mut self, connection: Arc<Connection>, since: Option<Position>) {
-        let from = since.unwrap_or(self.head);
-        let room = self.room.id;
-        let resync = |reason| connection.send_frame(&ServerFrame::Resync { room, reason });
+        let Some(head) = self.find_head().await else {
+            return connection.send_error(Some(self.room.id), "this room cannot be watched just now");
+        };
+        let from = since.unwrap_or(head);
         if from != Position::START && from.epoch != self.sources.epoch {
-            return resync(ResyncReason::Epoch);
+            return self.resync(&connection, ResyncReason::Epoch);
         }
-        if from < self.base {
-            // The first who comes back from afar brings the events into the ring; the others find them there.
-            let most = KEPT_EVENTS - self.kept.len().min(KEPT_EVENTS);
-            let wanted = Wanted { after: from, upto: self.base, most };
-            match self.sources.missed(&self.room, wanted).await {
-                Ok(older) => self.prepend(from, older),
-                Err(Missed::TooMany) => return resync(ResyncReason::TooOld),
-                Err(missed) => {
-                    tracing::warn!(room = %self.room.id, reason = %missed, "a resume could not be served");
-                    return resync(ResyncReason::TooOld);
-                }
-            }
-            if from < self.base {
-                return resync(ResyncReason::TooOld);
-            }
+        if from < self.base && !self.reach_back(from).await {
+            return self.resync(&connection, ResyncReason::TooOld);
         }
-        let missed = || self.kept.iter().filter(|k| k.at > from);
         if self.room.visibility != Visibility::Public {
             let mine = |k: &Kept| k.membership.filter(|(user, _)| connection.user() == Some(*user));
             if let Some((_, false)) = self.kept.iter().rev().find_map(mine) {
                 // The store, which said yes, has not come so far yet.
-                return connection.send_error(Some(self.room.id), "you are no longer a member of this room");
+                return connection.send_error(Some(self.room.id), NO_MEMBER);
             }
         }
         connection.send_frame(&ServerFrame::Subscribed {
             room: self.room.id,
-            at: self.head.max(from),
+            at: head.max(from),
             recovered: since.is_some(),
         });
-        let replay: Vec<Utf8Bytes> = missed().map(|k| k.frame.clone()).collect();
+        let replay: Vec<Utf8Bytes> = self.kept.iter().filter(|k| k.at > from).map(|k| k.frame.clone()).collect();
         if !replay.is_empty() && !connection.send(Outgoing::Replay(replay)) {
             return;
         }
         self.watchers.insert(connection.id(), connection);
     }
 
-    /// Puts older events before those that are kept, as far as there is room.
-    fn prepend(&mut self, after: Position, older: Vec<RingEvent>) {
+    /// Keeps what comes after `from` too: the first who comes back from there brings it, the others find it. Whether
+    /// it can.
+    async fn reach_back(&mut self, from: Position) -> bool {
+        if self.look_again.is_some_and(|at| Instant::now() < at) {
+            return false;
+        }
+        let most = KEPT_EVENTS.saturating_sub(self.kept.len());
+        let wanted = Wanted { after: from, upto: self.base, most };
+        let reached = match self.sources.missed(&self.room, wanted).await {
+            Ok(older) => self.prepend(from, older),
+            Err(missed) => {
+                tracing::debug!(room = %self.room.id, reason = %missed, "a resume could not be served");
+                false
+            }
+        };
+        self.look_again = (!reached).then(|| Instant::now() + LOOK_AGAIN);
+        reached
+    }
+
+    /// Puts older events before those that are kept, if there is room.
+    fn prepend(&mut self, after: Position, mut older: Vec<RingEvent>) -> bool {
+        blank_deleted(&mut older, self.kept.iter());
         let mut prev = after;
         let mut kept = VecDeque::with_capacity(older.len() + self.kept.len());
-        let mut bytes = 0;
         for event in older {
-            let frame = self.frame(event.at, prev, &event.payload);
-            bytes += frame.len();
-            kept.push_back(Kept { at: event.at, frame, membership: membership(&event.payload) });
+            kept.push_back(Kept::new(self.room.id, event.at, prev, &event.payload));
             prev = event.at;
         }
+        let bytes: usize = kept.iter().map(|k| k.frame.len()).sum();
         if self.kept_bytes + bytes > KEPT_BYTES {
-            return;
+            return false;
         }
         kept.append(&mut self.kept);
         self.kept = kept;
         self.kept_bytes += bytes;
         self.base = after;
+        true
     }
 }
 
-/// Whose membership an event changes. Looked for in the text first: nearly every event is a message.
-fn membership(payload: &[u8]) -> Option<(UserId, bool)> {
-    let text = std::str::from_utf8(payload).ok()?;
-    if !text.contains(r#""kind":"member_"#) {
-        return None;
-    }
-    match serde_json::from_str::<Event>(text).ok()? {
-        Event::Known(KnownEvent::MemberJoined { user, .. }) => Some((user.id, true)),
-        Event::Known(KnownEvent::MemberLeft { user, .. }) => Some((user.id, false)),
-        _ => None,
-    }
-}
+const NO_MEMBER: &str = "you are no longer a member of this room";

@@ -27,12 +27,14 @@ pub enum State {
     Running,
     /// It runs, and waits for something that is away.
     Waiting {
-        /// For what.
+        /// For what; not for everybody to read.
+        #[serde(skip)]
         reason: String,
     },
     /// It failed and will be started again.
     Restarting {
-        /// Why it failed.
+        /// Why it failed; not for everybody to read.
+        #[serde(skip)]
         reason: String,
     },
     /// It was told to stop.

@@ -53,7 +53,9 @@ async fn partition(
     let folded = metrics::counter!("partyline_persisted_records_total", "partition" => label.clone());
     let mut lag = Lag::new(metrics::gauge!("partyline_persist_lag_records", "partition" => label));
     while let Some(entries) = lag.next(&*log, &mut assigned).await {
-        let Some(last) = entries.last().map(|e| e.offset) else { continue };
+        let (Some(first), Some(last)) = (entries.first().map(|e| e.offset), entries.last().map(|e| e.offset)) else {
+            continue;
+        };
         let mut from = None;
         let mut backoff = Backoff::new();
         loop {
@@ -61,6 +63,11 @@ async fn partition(
                 Some(from) => fold(&*store, number, from, &entries).await,
                 None => store.progress(number).await.map_err(FoldError::from),
             };
+            if let Ok(next) | Err(FoldError::Moved { actual: next }) = step {
+                // A store that was put back, or has failed over to a copy that lacks the latest: what lies between must
+                // not be passed over.
+                anyhow::ensure!(next >= first, "the store is back at {next}, before what was read last ({first})");
+            }
             match step {
                 Ok(next) if next > last => {
                     health.set(PART, State::Running);

@@ -22,7 +22,7 @@ impl Service {
     pub(super) async fn visible(&self, who: Option<&Viewer>, room: &str) -> Result<Access, ApiError> {
         let room = self.find_room(room).await?.ok_or(ApiError::NotFound)?;
         let role = match who {
-            Some(who) => self.role(&room, who).await?,
+            Some(who) => self.roles.of(&*self.store, &room, who.user.id).await.map_err(store_failed)?,
             None => None,
         };
         let visible = role.is_some()
@@ -64,36 +64,11 @@ impl Service {
     }
 
     async fn find_room(&self, room: &str) -> Result<Option<RoomRow>, ApiError> {
+        // PostgreSQL's text cannot hold it, and no slug has it.
+        if room.contains('\0') {
+            return Ok(None);
+        }
         let key = RoomKey::parse(room);
-        if let Some(row) = self.rooms.fresh(&key) {
-            return Ok(Some(row));
-        }
-        let asked = self.rooms.asking();
-        match self.store.room(&key).await {
-            Ok(Some(row)) => {
-                self.rooms.keep(asked, key, row.clone());
-                Ok(Some(row))
-            }
-            Ok(None) => Ok(None),
-            Err(e) => self.rooms.usable(&key).map(Some).ok_or_else(|| store_failed(e)),
-        }
-    }
-
-    /// Of the store's answers only a yes is remembered: who has just been let in must not hear an old no. Unknown and
-    /// nobody to ask: refused.
-    async fn role(&self, room: &RoomRow, who: &Viewer) -> Result<Option<Role>, ApiError> {
-        let key = (room.id, who.user.id);
-        if let Some(role) = self.roles.fresh(&key) {
-            return Ok(role);
-        }
-        let asked = self.roles.asking();
-        match self.store.role(room.id, who.user.id).await {
-            Ok(Some(role)) => {
-                self.roles.keep(asked, key, Some(role));
-                Ok(Some(role))
-            }
-            Ok(None) => Ok(None),
-            Err(e) => self.roles.usable(&key).ok_or_else(|| store_failed(e)),
-        }
+        self.rooms.recall(key.clone(), self.store.room(&key)).await.map_err(store_failed)
     }
 }

@@ -12,15 +12,21 @@ use std::{
 
 /// Sign-in attempts at one user name: this many at once, then one every six seconds.
 const SIGN_INS: (u32, u32) = (10, 10);
+/// Rooms that an account makes: ten at once, then one every six minutes.
+const ROOMS: (u32, u32) = (10, 10);
+/// Typing and read markers of an account: what costs little, and may be left out.
+const SIGNALS: (u32, u32) = (10, 30);
 /// New guests in all: bursts of 200, then 20 a second.
 const GUESTS: (u32, u32) = (20, 200);
 /// How many admissions between two cleanings of the tables.
 const CLEAN_EVERY: u32 = 10_000;
 
-/// The limits of one node.
+/// The limits of one node. `messages_per_second` 0 switches off those of messages and rooms.
 pub struct Limits {
     messages: Option<DefaultKeyedRateLimiter<UserId>>,
     sign_ins: DefaultKeyedRateLimiter<String>,
+    rooms: DefaultKeyedRateLimiter<UserId>,
+    signals: DefaultKeyedRateLimiter<UserId>,
     guests: DefaultDirectRateLimiter,
     clock: DefaultClock,
     admitted: AtomicU32,
@@ -38,6 +44,8 @@ impl Limits {
         Self {
             messages,
             sign_ins: RateLimiter::keyed(Quota::per_minute(count(SIGN_INS.0)).allow_burst(count(SIGN_INS.1))),
+            rooms: RateLimiter::keyed(Quota::per_hour(count(ROOMS.0)).allow_burst(count(ROOMS.1))),
+            signals: RateLimiter::keyed(Quota::per_second(count(SIGNALS.0)).allow_burst(count(SIGNALS.1))),
             guests: RateLimiter::direct(Quota::per_second(count(GUESTS.0)).allow_burst(count(GUESTS.1))),
             clock: DefaultClock::default(),
             admitted: AtomicU32::new(0),
@@ -49,6 +57,20 @@ impl Limits {
         let Some(messages) = &self.messages else { return Ok(()) };
         self.clean();
         messages.check_key(&user).map_err(|until| self.wait(&until))
+    }
+
+    /// One more room by an account.
+    pub fn room(&self, user: UserId) -> Result<(), ApiError> {
+        if self.messages.is_none() {
+            return Ok(());
+        }
+        self.rooms.check_key(&user).map_err(|until| self.wait(&until))
+    }
+
+    /// One more typing or read marker by an account.
+    pub fn signal(&self, user: UserId) -> Result<(), ApiError> {
+        self.clean();
+        self.signals.check_key(&user).map_err(|until| self.wait(&until))
     }
 
     /// One more attempt to sign in under a name.
@@ -71,6 +93,8 @@ impl Limits {
     fn clean(&self) {
         if self.admitted.fetch_add(1, Ordering::Relaxed) % CLEAN_EVERY == CLEAN_EVERY - 1 {
             self.sign_ins.retain_recent();
+            self.rooms.retain_recent();
+            self.signals.retain_recent();
             if let Some(messages) = &self.messages {
                 messages.retain_recent();
             }

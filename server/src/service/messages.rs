@@ -7,8 +7,13 @@ use app::{
     error::ApiError,
     model::{Emoji, KnownEvent, Message, MessageBody, MessageId, MessagePage, Position, Posted, Role, Written},
 };
+use std::time::Duration;
 use uuid::Uuid;
 
+/// How long a post waits to hear from the store whether it is a retry.
+const STORE_PATIENCE: Duration = Duration::from_millis(500);
+/// Different emoji under one message.
+const MAX_REACTIONS: usize = 50;
 const DEFAULT_PAGE: u32 = 50;
 const MAX_PAGE: u32 = 200;
 
@@ -43,16 +48,15 @@ impl Service {
         let body = MessageBody::parse(&new.body)?;
         self.limits.write(who.user.id)?;
         let id = new.id.unwrap_or_default();
-        let turn = self.retries.turn(room.id, id);
-        let mut done = turn.lock().await;
+        let mut done = self.retries.turn(room.id, id).lock_owned().await;
         if done.is_none() && new.id.is_some() {
             // The store away, the log is still there: of two records the first will stand, everywhere.
-            let known = self.store.posted(room.id, id).await.unwrap_or_default();
-            *done = known.map(|p| Done { author: p.author, at: p.at, body: p.body.unwrap_or_default() });
+            let known = tokio::time::timeout(STORE_PATIENCE, self.store.posted(room.id, id)).await;
+            let known = known.unwrap_or(Ok(None)).unwrap_or_default();
+            *done = known.map(|p| Done::new(p.author, p.at, p.body.as_deref()));
         }
         if let Some(done) = &*done {
-            let same = done.author == who.user.id && done.body == body.as_str();
-            return if same {
+            return if done.is(who.user.id, body.as_str()) {
                 Ok(Posted { id, at: done.at, repeated: true })
             } else {
                 Err(ApiError::conflict("another message has this id already"))
@@ -69,8 +73,13 @@ impl Service {
             reply_to: new.reply_to,
             reactions: Vec::new(),
         };
-        let at = self.append(&room, who.user.id, id.0, KnownEvent::MessagePosted { message }).await?;
-        *done = Some(Done { author: who.user.id, at, body: body.into_string() });
+        let author = who.user.id;
+        // The turn goes along: a retry waits for this one, even if its sender has hung up.
+        let then = move |at| {
+            *done = Some(Done::new(author, at, Some(body.as_str())));
+            std::future::ready(())
+        };
+        let at = self.append_and(&room, author, id.0, KnownEvent::MessagePosted { message }, then).await?;
         Ok(Posted { id, at, repeated: false })
     }
 
@@ -95,6 +104,7 @@ impl Service {
 
     pub(super) async fn do_delete(&self, who: &Viewer, room: &str, id: MessageId) -> Result<Written, ApiError> {
         let access = self.visible(Some(who), room).await?;
+        self.limits.write(who.user.id)?;
         let message = self.standing_message(&access, id).await?;
         let may = match access.role {
             Some(Role::Owner) => true,
@@ -120,7 +130,10 @@ impl Service {
         let access = self.writable(who, room).await?;
         let emoji = Emoji::parse(emoji)?.as_str().to_owned();
         self.limits.write(who.user.id)?;
-        self.standing_message(&access, id).await?;
+        let message = self.standing_message(&access, id).await?;
+        if on && message.reactions.len() >= MAX_REACTIONS && !message.reactions.iter().any(|r| r.emoji == emoji) {
+            return Err(ApiError::conflict("this message has as many different reactions as there may be"));
+        }
         let by = who.user.clone();
         let event = if on {
             KnownEvent::ReactionAdded { id, emoji, by }
@@ -137,8 +150,7 @@ impl Service {
         let find = || async { self.store.message(access.room.id, id).await.map_err(store_failed) };
         let mut found = find().await?;
         if found.is_none() {
-            let posted = self.retries.turn(access.room.id, id).lock().await.as_ref().map(|d| d.at);
-            if let Some(at) = posted {
+            if let Some(at) = self.retries.posted_at(access.room.id, id).await {
                 self.caught_up(&access.room, at).await;
                 found = find().await?;
             }

@@ -5,7 +5,7 @@
 
 use crate::{
     auth::{Auth, password::Passwords},
-    fanout::{Fanout, Notice},
+    fanout::{Fanout, Notice, Signal},
     log::{AppendError, Log, Record},
     remember::Remembered,
     store::{RoomKey, RoomRow, Store, StoreError},
@@ -14,10 +14,7 @@ use crate::{
 use app::{
     backend::{Backend, HistoryQuery, Member, NewMessage, Registration, SignedIn, Viewer},
     error::{ApiError, Outcome},
-    model::{
-        KnownEvent, MessageId, MessagePage, Position, Posted, Role, Room, RoomId, SessionId, UserId, Visibility,
-        Written,
-    },
+    model::{KnownEvent, MessageId, MessagePage, Position, Posted, Room, SessionId, UserId, Visibility, Written},
 };
 use async_trait::async_trait;
 use std::{
@@ -31,10 +28,12 @@ mod accounts;
 mod limits;
 mod messages;
 mod retries;
+mod roles;
 mod rooms;
 mod welcome;
 
 pub use access::Access;
+use roles::Roles;
 
 /// How long a node trusts what it knows of a room or a role without asking again. Changes are told to every node at
 /// once; this is how long an old answer lives where the telling failed.
@@ -42,10 +41,12 @@ const FRESH: Duration = Duration::from_secs(10);
 /// How long known rooms and members may go on while the store is away.
 const USABLE: Duration = Duration::from_secs(15 * 60);
 const ROOMS_REMEMBERED: usize = 20_000;
-const ROLES_REMEMBERED: usize = 200_000;
 /// How long a read waits for the store to reach a position, and a change of members for being folded.
 const CATCH_UP: Duration = Duration::from_millis(500);
-const CATCH_UP_POLL: Duration = Duration::from_millis(5);
+/// How often it asks meanwhile: at once, then less and less.
+const CATCH_UP_POLL: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(64));
+/// How many reads wait for the store at once; more are answered with what there is.
+const CATCHING_UP: usize = 64;
 
 /// The chat.
 pub struct Service {
@@ -57,7 +58,8 @@ pub struct Service {
     limits: limits::Limits,
     retries: retries::Retries,
     rooms: Remembered<RoomKey, RoomRow>,
-    roles: Remembered<(RoomId, UserId), Option<Role>>,
+    roles: Arc<Roles>,
+    catching_up: tokio::sync::Semaphore,
     epoch: u32,
 }
 
@@ -80,55 +82,79 @@ impl Service {
             limits: limits::Limits::new(messages_per_second),
             retries: retries::Retries::default(),
             rooms: Remembered::new(FRESH, USABLE, ROOMS_REMEMBERED),
-            roles: Remembered::new(FRESH, USABLE, ROLES_REMEMBERED),
+            roles: Arc::default(),
+            catching_up: tokio::sync::Semaphore::new(CATCHING_UP),
             epoch,
         }
     }
 
-    /// What other nodes tell: forget what no longer holds.
-    pub fn heard(&self, notice: &Notice) {
-        match notice {
-            Notice::SessionsEnded { sessions } => self.auth.forget(sessions),
-            Notice::MemberChanged { room, user, role } => self.roles.set((*room, *user), *role),
-            Notice::Typing { .. } | Notice::Unknown => {}
+    /// What other nodes tell: what is remembered here follows.
+    pub fn heard(&self, signal: &Signal) {
+        match signal {
+            Signal::Notice(Notice::SessionsEnded { sessions }) => self.auth.forget(sessions),
+            Signal::Notice(Notice::MemberChanged { room, user, role, at }) => {
+                self.roles.learn(*room, *user, *role, *at);
+            }
+            Signal::Gap => {
+                self.auth.doubt();
+                self.roles.doubt();
+            }
+            Signal::Notice(Notice::Typing { .. } | Notice::Unknown) | Signal::Event { .. } => {}
         }
     }
 
     /// Appends one record to the room's partition: what happened, by whom, under which idempotency key.
     async fn append(&self, room: &RoomRow, by: UserId, id: Uuid, event: KnownEvent) -> Result<Position, ApiError> {
+        self.append_and(room, by, id, event, |_| std::future::ready(())).await
+    }
+
+    /// Appends, and does what follows from it even if whoever asked has hung up meanwhile: what the log has, happened.
+    /// The task ends by itself, since the log answers within its deadline.
+    async fn append_and<F: Future<Output = ()> + Send>(
+        &self,
+        room: &RoomRow,
+        by: UserId,
+        id: Uuid,
+        event: KnownEvent,
+        then: impl FnOnce(Position) -> F + Send + 'static,
+    ) -> Result<Position, ApiError> {
         let record = Record { v: 1, room: room.id, by, id, accepted_at: now(), event: event.into() };
-        let begun = Instant::now();
-        let offset = self.log.append(room.partition, room.id, record.encode()).await.map_err(|e| {
-            tracing::warn!(error = %e, "an append was not acknowledged");
-            metrics::counter!("partyline_appends_failed_total").increment(1);
-            match e {
-                AppendError::NotPersisted(_) => ApiError::unavailable(Outcome::NotPersisted),
-                AppendError::Unknown(_) => ApiError::unavailable(Outcome::Unknown),
-                AppendError::Full => ApiError::StorageFull,
-            }
-        })?;
-        metrics::counter!("partyline_appends_total").increment(1);
-        metrics::histogram!("partyline_append_seconds").record(begun.elapsed().as_secs_f64());
-        Ok(Position::new(self.epoch, offset))
+        let (log, epoch, room, partition) = (self.log.clone(), self.epoch, room.id, room.partition);
+        let appended = tokio::spawn(async move {
+            let begun = Instant::now();
+            let offset = log.append(partition, room, record.encode()).await.map_err(not_appended)?;
+            metrics::counter!("partyline_appends_total").increment(1);
+            metrics::histogram!("partyline_append_seconds").record(begun.elapsed().as_secs_f64());
+            let at = Position::new(epoch, offset);
+            then(at).await;
+            Ok(at)
+        });
+        appended.await.unwrap_or(Err(ApiError::unavailable(Outcome::Unknown)))
     }
 
     /// Waits until the store has `at`, [`CATCH_UP`] at most. Whether it has.
     async fn caught_up(&self, room: &RoomRow, at: Position) -> bool {
-        let deadline = Instant::now() + CATCH_UP;
-        loop {
-            match self.store.progress(room.partition).await {
-                Ok(next) if next > at.offset || at.epoch < self.epoch => return true,
-                Ok(_) if Instant::now() < deadline => tokio::time::sleep(CATCH_UP_POLL).await,
-                _ => return false,
-            }
+        // A position that the log cannot have, and a crowd that waits: no reason to ask the store again and again.
+        let Ok(_place) = self.catching_up.try_acquire() else { return false };
+        if at.epoch > self.epoch {
+            return false;
         }
+        let (mut pause, longest) = CATCH_UP_POLL;
+        let reached = async {
+            loop {
+                match self.store.progress(room.partition).await {
+                    Ok(next) if next > at.offset || at.epoch < self.epoch => return true,
+                    Ok(_) => tokio::time::sleep(pause).await,
+                    Err(_) => return false,
+                }
+                pause = (pause * 2).min(longest);
+            }
+        };
+        tokio::time::timeout(CATCH_UP, reached).await.unwrap_or(false)
     }
 
     async fn tell(&self, notice: Notice) {
-        // Not told, the other nodes find out when what they remember is no longer fresh.
-        if let Err(e) = self.fanout.tell(&notice).await {
-            tracing::warn!(error = %e, "a notice did not reach the other nodes");
-        }
+        tell(&*self.fanout, notice).await;
     }
 
     async fn end_sessions(&self, sessions: Vec<SessionId>) {
@@ -136,6 +162,23 @@ impl Service {
             self.auth.forget(&sessions);
             self.tell(Notice::SessionsEnded { sessions }).await;
         }
+    }
+}
+
+async fn tell(fanout: &dyn Fanout, notice: Notice) {
+    // Not told, the other nodes find out when what they remember is no longer fresh.
+    if let Err(e) = fanout.tell(&notice).await {
+        tracing::warn!(error = %e, "a notice did not reach the other nodes");
+    }
+}
+
+fn not_appended(e: AppendError) -> ApiError {
+    tracing::warn!(error = %e, "an append was not acknowledged");
+    metrics::counter!("partyline_appends_failed_total").increment(1);
+    match e {
+        AppendError::NotPersisted(_) => ApiError::unavailable(Outcome::NotPersisted),
+        AppendError::Unknown(_) => ApiError::unavailable(Outcome::Unknown),
+        AppendError::Full => ApiError::StorageFull,
     }
 }
 
@@ -208,10 +251,12 @@ impl Backend for Service {
     }
     async fn mark_read(&self, who: &Viewer, room: &str, at: Position) -> Result<(), ApiError> {
         let access = self.readable(Some(who), room).await?;
+        self.limits.signal(who.user.id)?;
         self.store.mark_read(access.room.id, who.user.id, at).await.map_err(store_failed)
     }
     async fn typing(&self, who: &Viewer, room: &str) -> Result<(), ApiError> {
         let access = self.writable(who, room).await?;
+        self.limits.signal(who.user.id)?;
         self.tell(Notice::Typing { room: access.room.id, user: who.user.username.clone() }).await;
         Ok(())
     }

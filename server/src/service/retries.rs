@@ -5,6 +5,7 @@
 //! of one id that arrive together go one after the other.
 
 use app::model::{MessageId, Position, RoomId, UserId};
+use sha2::{Digest, Sha256};
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
@@ -16,12 +17,23 @@ const CAPACITY: usize = 16_384;
 /// What was posted under an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
-    /// By whom.
-    pub author: UserId,
+    author: UserId,
     /// Where the log has it.
     pub at: Position,
-    /// The text.
-    pub body: String,
+    /// The text's SHA-256, since thousands of texts would be heavy; `None`: it was deleted.
+    body: Option<[u8; 32]>,
+}
+
+impl Done {
+    /// `body`: `None` if it was deleted.
+    pub fn new(author: UserId, at: Position, body: Option<&str>) -> Self {
+        Self { author, at, body: body.map(|text| Sha256::digest(text).into()) }
+    }
+
+    /// Is posting this by this person a repeat of it? Of a deleted one the text is not known any more.
+    pub fn is(&self, author: UserId, body: &str) -> bool {
+        self.author == author && self.body.is_none_or(|hash| hash == <[u8; 32]>::from(Sha256::digest(body)))
+    }
 }
 
 /// Held by whoever is posting this id just now. A tokio mutex, since it is held while the log is waited for: that is
@@ -57,5 +69,14 @@ impl Retries {
         turns.insert((room, id), turn.clone());
         order.push_back((room, id));
         turn
+    }
+
+    /// Where this node has posted it, if it has; one that is being posted is waited for.
+    pub async fn posted_at(&self, room: RoomId, id: MessageId) -> Option<Position> {
+        let turn = {
+            let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+            latest.turns.get(&(room, id))?.clone()
+        };
+        turn.lock().await.as_ref().map(|done| done.at)
     }
 }

@@ -1,6 +1,6 @@
 //! Rooms and their members.
 
-use super::{Access, Service, store_failed};
+use super::{Access, Service, store_failed, tell};
 use crate::{
     fanout::Notice,
     store::{NewRoom, RoomKey, RoomRow},
@@ -30,20 +30,17 @@ impl Service {
         if who.user.guest {
             return Err(ApiError::forbidden("guests cannot make rooms: please register"));
         }
-        self.limits.write(who.user.id)?;
+        self.limits.room(who.user.id)?;
         // The row comes first, since records need it; the log is asked before, so that a room without its first record
         // is as rare as a crash between the two.
         self.log.check().await.map_err(|_| ApiError::unavailable(Outcome::NotPersisted))?;
         let id = RoomId::new();
         let row = self.add_room(id, &name, visibility).await?;
         let row = row.ok_or_else(|| ApiError::conflict("there is a room of that name already"))?;
-        let at =
-            self.append(&row, who.user.id, Uuid::now_v7(), KnownEvent::RoomCreated { by: who.user.clone() }).await?;
-        self.roles.set((id, who.user.id), Some(Role::Owner));
-        self.tell(Notice::MemberChanged { room: id, user: who.user.id, role: Some(Role::Owner) }).await;
-        self.caught_up(&row, at).await;
+        let created = KnownEvent::RoomCreated { by: who.user.clone() };
+        let written = self.change_member(&row, &who.user, who.user.id, Some(Role::Owner), created).await?;
         let room = Room { id, slug: row.slug, name: row.name, visibility, role: Some(Role::Owner), members: 1 };
-        Ok((room, Written { at }))
+        Ok((room, written))
     }
 
     /// The room's row; `None`: the slug is taken.
@@ -105,6 +102,7 @@ impl Service {
         if role.is_none() {
             return self.nothing_to_do(&room).await;
         }
+        self.limits.write(who.user.id)?;
         self.take_out(&room, &who.user, who.user.clone()).await
     }
 
@@ -113,6 +111,7 @@ impl Service {
             return self.do_leave(who, room).await;
         }
         let Access { room, .. } = self.owned(who, room).await?;
+        self.limits.write(who.user.id)?;
         let user = self.person(username).await?;
         if self.store.role(room.id, user.id).await.map_err(store_failed)?.is_none() {
             return self.nothing_to_do(&room).await;
@@ -139,9 +138,12 @@ impl Service {
         role: Option<Role>,
         event: KnownEvent,
     ) -> Result<Written, ApiError> {
-        let at = self.append(room, by.id, Uuid::now_v7(), event).await?;
-        self.roles.set((room.id, user), role);
-        self.tell(Notice::MemberChanged { room: room.id, user, role }).await;
+        let (id, roles, fanout) = (room.id, self.roles.clone(), self.fanout.clone());
+        let then = move |at| async move {
+            roles.learn(id, user, role, at);
+            tell(&*fanout, Notice::MemberChanged { room: id, user, role, at }).await;
+        };
+        let at = self.append_and(room, by.id, Uuid::now_v7(), event, then).await?;
         self.caught_up(room, at).await;
         Ok(Written { at })
     }

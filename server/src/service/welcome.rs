@@ -1,6 +1,6 @@
 //! `#welcome`: the room that is there from the start, and that everyone is in.
 
-use super::Service;
+use super::{Service, store_failed};
 use crate::{store::NewAccount, time::now};
 use app::{
     error::ApiError,
@@ -30,9 +30,20 @@ impl Service {
         };
         let account =
             NewAccount { user: partyline.clone(), password_hash: None, created_at: now(), only_first_admin: false };
-        self.store.create_account(&account).await.map_err(super::store_failed)?;
+        self.store.create_account(&account).await.map_err(store_failed)?;
         let name = RoomName::parse("welcome").map_err(ApiError::from)?;
-        let Some(room) = self.add_room(ROOM, &name, Visibility::Public).await? else { return Ok(()) };
+        let room = match self.add_room(ROOM, &name, Visibility::Public).await? {
+            Some(room) => room,
+            None => match self.room_by_slug(name.slug()).await? {
+                // Made, but nothing has happened in it: whoever made it did not come further.
+                Some(room)
+                    if room.id == ROOM && self.store.head(&room).await.map_err(store_failed)? == Position::START =>
+                {
+                    room
+                }
+                _ => return Ok(()),
+            },
+        };
         self.append(&room, PARTYLINE, Uuid::now_v7(), KnownEvent::RoomCreated { by: partyline.clone() }).await?;
         let message = Message {
             id: GREETING,

@@ -29,7 +29,7 @@ pub(super) fn unknown_word(e: Invalid) -> StoreError {
 }
 
 pub(super) fn now() -> Millis {
-    jiff::Timestamp::now().as_millisecond()
+    crate::time::now()
 }
 
 /// The columns of an account that others may see.

@@ -55,6 +55,13 @@ async fn problems_pages_and_files_carry_their_headers(kind: Kind) {
     assert!(html.contains("Welcome to Partyline"), "the history is in the first HTML");
     let nowhere = http.get(format!("{base}/rooms/no-such-room")).send().await.unwrap();
     assert_eq!(nowhere.status(), StatusCode::NOT_FOUND);
+    for unreadable in ["%00", "a%00b", "%ff"] {
+        let answer = http.get(format!("{base}/api/v1/rooms/{unreadable}")).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{unreadable}");
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    }
+    let disguised = http.get(format!("{base}/rooms/welcome/m/x.css")).send().await.unwrap();
+    assert!(disguised.headers()["cache-control"].to_str().unwrap().contains("no-store"));
     let stale = http.get(format!("{base}/")).header("cookie", "partyline=x.y.z").send().await.unwrap();
     assert!(stale.headers()["set-cookie"].to_str().unwrap().contains("Max-Age=0"), "a dead cookie is taken away");
 }
@@ -72,5 +79,11 @@ async fn operators_see_health_and_metrics(kind: Kind) {
     for name in ["partyline_appends_total", "partyline_part_running", "partyline_http_seconds"] {
         assert!(metrics.contains(name), "{name}");
     }
+    for i in 0..20 {
+        let method: Method = format!("MADEUP{i}").parse().unwrap();
+        reqwest::Client::new().request(method, format!("{base}/livez")).send().await.unwrap();
+    }
+    let metrics = metrics + &reqwest::get(format!("{base}/metrics")).await.unwrap().text().await.unwrap();
+    assert!(!metrics.contains("MADEUP"), "a client cannot make series");
     assert!(!metrics.contains(&ada.username) && !metrics.contains("welcome"), "no person and no room in a label");
 }

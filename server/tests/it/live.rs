@@ -14,6 +14,8 @@ in_both_modes!(
     a_watcher_hears_what_is_posted_once_and_in_order,
     between_a_page_and_its_socket_nothing_is_missed_or_doubled,
     a_client_that_slept_receives_every_missed_message,
+    who_missed_too_much_is_told_to_read_the_history,
+    a_deleted_text_does_not_come_back_for_who_resumes,
     a_retry_reaches_watchers_once,
     a_position_of_another_epoch_asks_for_a_resync,
     visitors_hear_public_rooms_only,
@@ -151,6 +153,53 @@ async fn a_client_that_slept_receives_every_missed_message(kind: Kind) {
         }
         assert_eq!(mine, last);
     }
+}
+
+async fn who_missed_too_much_is_told_to_read_the_history(kind: Kind) {
+    let ada = Person::register(shared(kind), "ada").await;
+    let room = ada.make_room("public").await;
+    for _ in 0..70 {
+        futures::future::join_all((0..16).map(|i| ada.post(&room, ["a", "b"][i % 2]))).await;
+    }
+    let mut socket = ada.socket().await;
+    for _ in 0..20 {
+        let answer = socket.subscribe(&room, Some(Position::START)).await;
+        assert_eq!((&answer["type"], &answer["reason"]), (&json!("resync"), &json!("too_old")), "{answer}");
+    }
+    let (_, last) = ada.post(&room, "the last").await;
+    ada.bodies(&room, last).await;
+    let page = ada.history(&room, "").await;
+    let at = serde_json::from_value(page["at"].clone()).unwrap();
+    assert_eq!(socket.subscribe(&room, Some(at)).await["type"], "subscribed");
+    ada.post(&room, "heard").await;
+    assert_eq!(socket.posted().await.0, "heard");
+}
+
+async fn a_deleted_text_does_not_come_back_for_who_resumes(kind: Kind) {
+    let ada = Person::register(shared(kind), "ada").await;
+    let room = ada.make_room("public").await;
+    let mut watching = ada.socket().await;
+    watching.subscribe(&room, None).await;
+    let (id, _) = ada.post(&room, "hunter2").await;
+    let message = format!("/rooms/{room}/messages/{id}");
+    ada.call(Method::PATCH, &message, Some(json!({ "body": "hunter3" }))).await;
+    let answer = json!({ "id": MessageId::new(), "body": "why?", "reply_to": id });
+    ada.call(Method::POST, &format!("/rooms/{room}/messages"), Some(answer)).await;
+    ada.call(Method::DELETE, &message, None).await;
+    while watching.next_of("event").await["event"]["kind"] != "message_deleted" {}
+
+    let mut late = Person::visitor(shared(kind)).socket().await;
+    late.subscribe(&room, Some(Position::START)).await;
+    let mut heard = String::new();
+    loop {
+        let frame = late.next_of("event").await;
+        heard += &frame.to_string();
+        if frame["event"]["kind"] == "message_deleted" {
+            break;
+        }
+    }
+    assert!(!heard.contains("hunter"), "{heard}");
+    assert!(heard.contains("why?"), "an answer to it keeps its own text");
 }
 
 async fn a_retry_reaches_watchers_once(kind: Kind) {

@@ -106,6 +106,28 @@ async fn with_redis_away_messages_are_stored_and_after_it_heard_without_a_hole()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_ended_while_a_node_heard_nothing_is_closed_there_all_the_same() {
+    let installation = Installation::new(Kind::Cluster).await;
+    let node = installation.start().await;
+    let url = setting("PARTYLINE_TEST_REDIS_URL");
+    let target = url.split_once("://").unwrap().1.trim_end_matches('/').rsplit('@').next().unwrap().to_owned();
+    let proxy = Proxy::before(target.clone()).await;
+    let mut config = installation.config();
+    if let Mode::Cluster { redis, .. } = &mut config.mode {
+        redis.url = url.replace(&target, &proxy.address.to_string()).into();
+    }
+    let deaf = installation.start_with(config).await;
+    let ada = Person::register(&node.base, "ada").await;
+    let mut socket = ada.at(&deaf.base).socket().await;
+    proxy.set(Way::Closed);
+    assert_eq!(ada.call(Method::DELETE, "/sessions", None).await.0, StatusCode::NO_CONTENT);
+    proxy.set(Way::Open);
+    // Nobody told it: it finds out at the socket's next heartbeat.
+    assert_eq!(socket.end().await.map(|(code, _)| code), Some(4401));
+    tokio::join!(node.server.shutdown(), deaf.server.shutdown());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_postgresql_away_members_go_on_and_afterwards_everything_is_there() {
     let mut installation = Installation::new(Kind::Cluster).await;
     let Mode::Cluster { database, .. } = &mut installation.mode else { unreachable!("a cluster") };
