@@ -5,6 +5,7 @@ use crate::{
     live::Live,
     outbox::Outbox,
     pages::{Frame, HomePage, LoginPage, NotFoundPage, RegisterPage, RoomPage},
+    rcdata::rcdata,
     session::Me,
 };
 use leptos::prelude::*;
@@ -77,6 +78,11 @@ fn chosen_theme() -> Option<&'static str> {
     }
 }
 
+/// What the browser's tab says. Pages give their part as plain text: it is made safe here, for all of them.
+fn title(of_page: String) -> String {
+    if of_page.is_empty() { "Partyline".into() } else { rcdata(&format!("{of_page} · Partyline")) }
+}
+
 /// The pages and what they share.
 #[component]
 pub fn App() -> impl IntoView {
@@ -86,7 +92,7 @@ pub fn App() -> impl IntoView {
     let outbox = Outbox::provide();
     Live::provide(outbox, me.0.is_some());
     view! {
-        <Title formatter=|title: String| if title.is_empty() { "Partyline".into() } else { format!("{title} · Partyline") } text="" />
+        <Title formatter=title text="" />
         <a class="skip" href="#main">"Skip to content"</a>
         <Router>
             <Routes fallback=NotFoundPage>

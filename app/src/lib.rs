@@ -18,6 +18,7 @@ pub mod model;
 mod outbox;
 mod pages;
 pub mod protocol;
+mod rcdata;
 mod session;
 mod state;
 mod timeline;

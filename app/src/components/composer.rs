@@ -5,6 +5,7 @@ use crate::{
     live::Live,
     model::{MAX_BODY_BYTES, MessageBody},
     outbox::Outbox,
+    rcdata::textarea,
     url, words,
 };
 use leptos::{html, prelude::*, server_fn::ServerFn, task::spawn_local, wasm_bindgen::JsCast, web_sys};
@@ -113,7 +114,7 @@ pub fn Composer(
                     on:keydown=on_key
                     on:input=on_input
                 >
-                    {kept.draft}
+                    {textarea(&kept.draft)}
                 </textarea>
                 <button class="send" aria-label="Send">
                     <svg viewBox="0 0 24 24" aria-hidden="true">

@@ -1,5 +1,5 @@
 use super::{Actions, GuestForm, JoinForm, Kept, Problem};
-use crate::{session, url};
+use crate::{rcdata::textarea, session, url};
 use leptos::prelude::*;
 
 /// What stands in the composer's place for those who do not write here yet.
@@ -29,7 +29,7 @@ pub fn JoinBar(
             <Problem text=actions.problem() />
             <p>"Members write here."</p>
             {(!kept.draft.is_empty())
-                .then(|| view! { <textarea readonly aria-label="Your text">{kept.draft.clone()}</textarea> })}
+                .then(|| view! { <textarea readonly aria-label="Your text">{textarea(&kept.draft)}</textarea> })}
             <div class="actions">{entry}</div>
         </div>
     }

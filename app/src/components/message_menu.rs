@@ -2,6 +2,7 @@ use super::Actions;
 use crate::{
     api::{Delete, Edit, React},
     model::{MAX_BODY_BYTES, Message},
+    rcdata::textarea,
     url,
 };
 use leptos::{prelude::*, server_fn::ServerFn, wasm_bindgen::JsCast, web_sys};
@@ -113,6 +114,8 @@ pub fn MessageMenu(
                 actions.edit(id, text.value(), done);
             }
         };
+        // In the browser the property holds the text and follows it, until the person has typed.
+        let first = if cfg!(feature = "ssr") { message.with_untracked(|m| textarea(&m.body)) } else { String::new() };
         view! {
             <details class="edit">
                 <summary class="button quiet">"Edit"</summary>
@@ -126,8 +129,9 @@ pub fn MessageMenu(
                         maxlength=MAX_BODY_BYTES
                         aria-label="New text"
                         on:keydown=on_key
+                        prop:defaultValue=move || message.read().body.clone()
                     >
-                        {move || message.read().body.clone()}
+                        {first}
                     </textarea>
                     <button class="button">"Save"</button>
                 </form>
