@@ -55,12 +55,21 @@ pub fn Account() -> impl IntoView {
     view! {
         <footer class="account">
             {who}
-            <form method="post" action=Theme::url() class="themes" aria-label="Light or dark pages">
-                <input type="hidden" name="next" value=move || here.get() />
-                <button name="choice" value="light">"Light"</button>
-                <button name="choice" value="dark">"Dark"</button>
-                <button name="choice" value="system">"System"</button>
-            </form>
+            <Themes />
         </footer>
+    }
+}
+
+/// Light or dark pages, or as the system has it.
+#[component]
+pub fn Themes() -> impl IntoView {
+    let here = leptos_router::hooks::use_location().pathname;
+    view! {
+        <form method="post" action=Theme::url() class="themes" aria-label="Light or dark pages">
+            <input type="hidden" name="next" value=move || here.get() />
+            <button name="choice" value="light">"Light"</button>
+            <button name="choice" value="dark">"Dark"</button>
+            <button name="choice" value="system">"System"</button>
+        </form>
     }
 }

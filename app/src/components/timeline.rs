@@ -80,7 +80,7 @@ pub fn Timeline(
     let newer = Memo::new(move |_| state.with(|state| state.newer().then(|| state.last()).flatten()));
     view! {
         <div class="timeline">
-            <div class="scroller" node_ref=scroller on:scroll=on_scroll tabindex="0" aria-label="Message history">
+            <div class="scroller" node_ref=scroller on:scroll=on_scroll tabindex="0" role="region" aria-label="Message history">
                 <div class="history">
                     {move || match older.get() {
                         Some(at) => {
@@ -114,13 +114,12 @@ pub fn Timeline(
                                         read(actions, reading, false);
                                     }
                                 };
-                                let page = url::room(&slug.get_value());
+                                let href = format!("{}?after={at}", url::room(&slug.get_value()));
                                 view! {
                                     <div class="more-newer">
-                                        <a class="button quiet" href=format!("{page}?after={at}") on:click=on_click>
+                                        <a class="button quiet" href=href on:click=on_click>
                                             "Newer messages"
                                         </a>
-                                        <a class="button" href=page>"Jump to latest"</a>
                                     </div>
                                 }
                             })
@@ -128,18 +127,22 @@ pub fn Timeline(
                     <div id="end"></div>
                 </div>
             </div>
-            {move || {
-                missed
-                    .get()
-                    .filter(|_| newer.get().is_none())
-                    .map(|missed| {
+            {move || match (newer.get(), missed.get()) {
+                (Some(_), _) => {
+                    Some(view! { <a class="button jump" href=url::room(&slug.get_value())>"Jump to latest ↓"</a> }.into_any())
+                }
+                (None, Some(missed)) => {
+                    Some(
                         view! {
                             <button type="button" class="button jump" on:click=to_end>
                                 "Jump to latest ↓"
                                 {(missed > 0).then(|| view! { <span class="count">{missed}</span> })}
                             </button>
                         }
-                    })
+                            .into_any(),
+                    )
+                }
+                (None, None) => None,
             }}
         </div>
     }

@@ -1,6 +1,6 @@
 use super::frame::Rooms;
 use crate::{
-    components::{Account, Brand, CreateRoom, GuestForm, Problem, RoomLink},
+    components::{Account, Brand, CreateRoom, GuestForm, Problem, RoomLink, Themes},
     error::ApiError,
     model::{Room, Visibility},
     session, words,
@@ -52,7 +52,7 @@ pub fn HomePage() -> impl IntoView {
             {signed_in.then(|| view! { <CreateRoom /> })}
             // What the sidebar shows where there is space for it.
             <div class="phone">
-                <Account />
+                {if signed_in { view! { <Account /> }.into_any() } else { view! { <Themes /> }.into_any() }}
             </div>
         </main>
     }
@@ -80,7 +80,7 @@ fn Welcome() -> impl IntoView {
 fn Directory(rooms: Result<Vec<Room>, ApiError>) -> impl IntoView {
     match rooms {
         Err(error) => view! { <Problem text=words::sentence(&error.to_string()) /> }.into_any(),
-        Ok(rooms) if rooms.is_empty() => view! { <p class="empty">"There is no room to see yet."</p> }.into_any(),
+        Ok(rooms) if rooms.is_empty() => view! { <p class="hint">"There is no room to see yet."</p> }.into_any(),
         Ok(rooms) => {
             let (own, others): (Vec<_>, Vec<_>) = rooms.into_iter().partition(|room| room.role.is_some());
             view! {

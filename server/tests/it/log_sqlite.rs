@@ -116,12 +116,9 @@ async fn partitions_that_were_there_stay() {
     assert_eq!(SqliteLog::open(dir.path(), 1).await.unwrap().partitions(), 4);
 }
 
-/// Not a test by itself: the process that the next one kills. It says which offsets were acknowledged.
-#[tokio::test]
-#[ignore = "run by nothing_acknowledged_is_lost_when_the_process_is_killed, in a process of its own"]
-async fn appends_until_it_is_killed() {
-    let dir = std::env::var(DIR).unwrap();
-    let log = Arc::new(SqliteLog::open(Path::new(&dir), 1).await.unwrap());
+/// What the process does that is killed. It says which offsets were acknowledged.
+async fn append_until_killed(dir: &Path) {
+    let log = Arc::new(SqliteLog::open(dir, 1).await.unwrap());
     let mut senders = tokio::task::JoinSet::new();
     for sender in 0..8 {
         let log = log.clone();
@@ -138,11 +135,15 @@ async fn appends_until_it_is_killed() {
 
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
+    // It starts itself again, to be the one that is killed.
+    if let Some(dir) = std::env::var_os(DIR) {
+        return append_until_killed(Path::new(&dir)).await;
+    }
     let dir = tempfile::tempdir().unwrap();
     let mut acknowledged = Vec::new();
     for round in 1..=10 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "log_sqlite::appends_until_it_is_killed", "--ignored", "--nocapture"])
+            .args(["--exact", "log_sqlite::nothing_acknowledged_is_lost_when_the_process_is_killed", "--nocapture"])
             .env(DIR, dir.path())
             .stdout(Stdio::piped())
             .spawn()
