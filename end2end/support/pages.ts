@@ -71,4 +71,4 @@ export async function signIn(page: Page, url: string, username: string, password
   await page.getByRole('main').getByRole('button', { name: 'Sign in' }).click();
 }
 
-export const signOutButton = (page: Page): Locator => page.getByRole('button', { name: 'Sign out' });
+export const signOutButton = (page: Page): Locator => page.getByRole('button', { name: 'Sign out' }).first();
