@@ -4,7 +4,7 @@ use super::problem::Problem;
 use app::error::ApiError;
 use axum::{
     extract::{FromRequest, FromRequestParts, Request, rejection::JsonRejection},
-    http::{StatusCode, request::Parts},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::de::DeserializeOwned;
@@ -17,7 +17,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         match axum::Json::<T>::from_request(request, state).await {
             Ok(axum::Json(body)) => Ok(Self(body)),
-            Err(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Problem(ApiError::TooLarge).into_response()),
+            Err(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                let mut response = Problem(ApiError::TooLarge).into_response();
+                // The rest is not read: said, so that the client does not use the connection again.
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                Err(response)
+            }
             Err(e) => Err(Problem::unreadable(
                 match &e {
                     JsonRejection::MissingJsonContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
