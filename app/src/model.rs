@@ -276,8 +276,16 @@ pub struct MessagePage {
     pub messages: Vec<Message>,
     /// Everything up to here is in this answer or before it: subscribe `since` it.
     pub at: Position,
+    /// The rows are as of this: every edit, deletion and reaction up to here is in them. Later than `at` if the answer
+    /// stops short of the newest message; [`Position::START`] from a server that does not say.
+    #[serde(default = "start")]
+    pub as_of: Position,
     /// There is more in the direction that was asked for.
     pub more: bool,
+}
+
+fn start() -> Position {
+    Position::START
 }
 
 /// Which stretch of a room's history. At most one of `before`, `after`, `around`; none: the newest.

@@ -11,7 +11,9 @@ use crate::{
     error::{ApiError, Outcome},
     live::backoff_ms,
     model::{MessageId, Posted, RoomId},
-    session, words,
+    session,
+    state::RoomState,
+    words,
 };
 use leptos::{prelude::*, task::spawn_local};
 pub use queue::{Queue, Status, Unsent};
@@ -73,8 +75,9 @@ impl Outbox {
     }
 
     /// Lets go of the sent messages that have come back as the room's own.
-    pub fn settle(self, arrived: impl Fn(MessageId) -> bool) {
-        let done = self.queue.with_untracked(|queue| queue.arrived(&arrived));
+    pub fn settle(self, state: RwSignal<RoomState>) {
+        let done = self.queue.with_untracked(|queue| state.try_with_untracked(|state| queue.arrived(state)));
+        let Some(done) = done else { return };
         for id in done {
             // Back from the room without an answer to the sender: it is sent all the same.
             self.forget(id);

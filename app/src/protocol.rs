@@ -53,7 +53,6 @@ pub enum ClientFrame {
 #[allow(clippy::large_enum_variant, reason = "nearly all frames are events, the largest; a box would only add a step")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[allow(clippy::large_enum_variant, reason = "frames come and go one at a time, and most are events")]
 pub enum ServerFrame {
     /// The first frame.
     Hello {

@@ -3,8 +3,13 @@
 //! The last but one step of a message's way: a frame is folded into this value,
 //! the view follows. Pure, so that every order of arrival can be tried natively.
 
-use crate::model::{
-    Event, KnownEvent, Member, Message, MessageId, MessagePage, Position, Reaction, Role, Room, RoomId, User, UserId,
+use crate::{
+    api::RoomData,
+    model::{
+        Event, HistoryQuery, KnownEvent, Member, Message, MessageId, MessagePage, Position, Reaction, Role, Room,
+        RoomId, User, UserId,
+    },
+    protocol::ResyncReason,
 };
 use std::{
     collections::{BTreeMap, HashMap, VecDeque, hash_map::Entry},
@@ -13,6 +18,8 @@ use std::{
 
 /// Most messages kept while the newest is in view: the page stays fast however long it is open.
 const MAX_KEPT: usize = 400;
+/// Most messages that one read of the history gives.
+const MAX_READ: usize = 200;
 /// Most changes kept for stretches of history that are read late.
 const MAX_CHANGES: usize = 256;
 
@@ -59,18 +66,19 @@ pub struct RoomState {
 impl RoomState {
     /// The state that a page was rendered with. `older` and `newer`: there is more on that side of the stretch.
     pub fn new(room: Room, members: Vec<Member>, page: &MessagePage, older: bool, newer: bool) -> Self {
+        let at = place_of(page, newer);
         let mut state = Self {
             room,
             members,
             messages: BTreeMap::new(),
             places: HashMap::new(),
-            at: page.at,
+            at,
             promised: None,
             older,
             newer,
             following: true,
             changes: VecDeque::new(),
-            forgotten: page.at,
+            forgotten: at,
         };
         state.insert_all(&page.messages);
         state
@@ -91,10 +99,12 @@ impl RoomState {
         &self.members
     }
 
-    /// What others call the person with this user name.
+    /// What others call the person with this user name, as far as the room shows it: as a member, or above a message.
     pub fn display_name(&self, username: &str) -> String {
-        let member = self.members.iter().find(|member| member.user.username == username);
-        member.map_or(username, |member| &member.user.display_name).to_owned()
+        let members = self.members.iter().map(|member| &member.user);
+        let authors = self.messages.values().rev().map(|message| &message.author);
+        let user = members.chain(authors).find(|user| user.username == username);
+        user.map_or(username, |user| &user.display_name).to_owned()
     }
 
     /// What somebody may do here; nothing much if not a member.
@@ -142,6 +152,25 @@ impl RoomState {
         self.newer
     }
 
+    /// Whatever was posted up to `at` is in the stretch or before it.
+    pub fn covers(&self, at: Position) -> bool {
+        !self.newer && at <= self.at
+    }
+
+    /// What to read when the room must be read anew: the newest, or for who reads further back, what they read.
+    pub fn anew(&self) -> HistoryQuery {
+        let at_least = Some(self.at);
+        match self.last() {
+            Some(last) if self.newer => HistoryQuery {
+                before: Some(Position::new(last.epoch, last.offset + 1)),
+                limit: Some(u32::try_from(self.messages.len().min(MAX_READ)).unwrap_or(u32::MAX)),
+                at_least,
+                ..HistoryQuery::default()
+            },
+            _ => HistoryQuery { at_least, ..HistoryQuery::default() },
+        }
+    }
+
     /// Says whether the newest message is in view.
     pub fn follow(&mut self, following: bool) {
         self.following = following;
@@ -184,7 +213,7 @@ impl RoomState {
 
     /// Adds a stretch of history that adjoins this one. `more`: there is more beyond it.
     pub fn merge_older(&mut self, page: &MessagePage, more: bool) -> Merged {
-        if page.at < self.forgotten {
+        if as_of(page) < self.forgotten {
             return Merged::Behind;
         }
         self.older = more;
@@ -194,20 +223,25 @@ impl RoomState {
 
     /// Adds the stretch of history after this one. `more`: there is more beyond it.
     pub fn merge_newer(&mut self, page: &MessagePage, more: bool) -> Merged {
-        if page.at < self.forgotten {
+        if as_of(page) < self.forgotten {
             return Merged::Behind;
         }
         // New messages were not kept while the stretch ended before them: only a page that has them all closes the gap.
-        self.newer = more || page.at < self.at;
+        self.newer = more || as_of(page) < self.at;
         self.insert_caught_up(page);
         Merged::Done
     }
 
-    /// Begins anew from the newest stretch: what was missed could not be given.
-    pub fn replace(&mut self, room: Room, members: Vec<Member>, page: &MessagePage, older: bool) {
+    /// Begins anew from what was read: what was missed could not be given. `false`: the read is older than what is
+    /// known, and nothing changed. Over a new generation of the log, older cannot be told from newer.
+    pub fn replace(&mut self, view: RoomData, reason: ResyncReason) -> bool {
+        if reason != ResyncReason::Epoch && place_of(&view.page, view.newer) < self.at {
+            return false;
+        }
         let following = self.following;
-        *self = Self::new(room, members, page, older, false);
+        *self = Self::new(view.room, view.members, &view.page, view.older, view.newer);
         self.following = following;
+        true
     }
 
     /// Shows at once what the server has accepted; the event that says so changes nothing more.
@@ -230,7 +264,7 @@ impl RoomState {
     fn insert_caught_up(&mut self, page: &MessagePage) {
         let new: Vec<_> = page.messages.iter().filter(|m| !self.places.contains_key(&m.id)).map(|m| m.id).collect();
         self.insert_all(&page.messages);
-        let late: Vec<_> = self.changes.iter().filter(|(at, _)| *at > page.at).map(|(_, e)| e.clone()).collect();
+        let late: Vec<_> = self.changes.iter().filter(|(at, _)| *at > as_of(page)).map(|(_, e)| e.clone()).collect();
         for event in late {
             if changed_message(&event).is_some_and(|id| new.contains(&id)) {
                 self.change(&event);
@@ -303,6 +337,17 @@ impl RoomState {
             }
         }
     }
+}
+
+/// From where on a page's room is to be heard of. What is posted after a stretch that ends early is not kept anyway, so
+/// there it is the moment of the read: however far back the stretch is, no more is missed than since then.
+fn place_of(page: &MessagePage, newer: bool) -> Position {
+    if newer { as_of(page) } else { page.at }
+}
+
+/// The moment of the read. A server that does not say covers the room up to `at` at least.
+fn as_of(page: &MessagePage) -> Position {
+    page.as_of.max(page.at)
 }
 
 fn changed_message(event: &KnownEvent) -> Option<MessageId> {

@@ -40,7 +40,7 @@ pub fn lay_out<'a>(
     day: impl Fn(Millis) -> i64,
 ) -> Rows {
     let stored = state.messages().map(|message| (message.clone(), None));
-    let unsent = unsent.filter(|unsent| state.message(unsent.id).is_none());
+    let unsent = unsent.filter(|unsent| !unsent.is_in(state));
     let unsent = unsent.filter_map(|unsent| Some((Arc::new(shown_as(unsent, me?)), Some(unsent.status.clone()))));
     let mut rows = Rows::default();
     let mut before: Option<Arc<Message>> = None;
@@ -143,7 +143,8 @@ mod tests {
             role: None,
             members: 0,
         };
-        let page = MessagePage { messages, at: Position::new(1, 99), more: false };
+        let at = Position::new(1, 99);
+        let page = MessagePage { messages, at, as_of: at, more: false };
         RoomState::new(room, vec![], &page, false, false)
     }
 

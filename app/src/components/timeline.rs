@@ -185,6 +185,7 @@ fn read(actions: Actions, reading: RwSignal<bool>, older: bool) {
     reading.set(true);
     spawn_local(async move {
         // The second read waits for the store to reach what is known here; should that fail too, the button remains.
+        let mut behind = true;
         for _ in 0..2 {
             let Some(query) = state.try_with_untracked(|state| HistoryQuery {
                 before: state.first().filter(|_| older),
@@ -194,20 +195,28 @@ fn read(actions: Actions, reading: RwSignal<bool>, older: bool) {
             }) else {
                 return;
             };
+            let (before, after) = (query.before, query.after);
             match browser::within_ms(10_000, api::history(actions.slug(), query)).await {
                 Some(Ok(page)) => {
                     let merged = state.try_update(|state| {
-                        if older { state.merge_older(&page, page.more) } else { state.merge_newer(&page, page.more) }
+                        // Read anew meanwhile, the stretch may have other ends.
+                        let adjoins = if older { state.first() == before } else { state.last() == after };
+                        match (adjoins, older) {
+                            (false, _) => Merged::Behind,
+                            (true, true) => state.merge_older(&page, page.more),
+                            (true, false) => state.merge_newer(&page, page.more),
+                        }
                     });
-                    if merged != Some(Merged::Behind) {
+                    behind = merged == Some(Merged::Behind);
+                    if !behind {
                         break;
                     }
                 }
-                Some(Err(_)) | None => {
-                    let _ = actions.problem().try_set("The history could not be read. Please try again.".into());
-                    break;
-                }
+                Some(Err(_)) | None => break,
             }
+        }
+        if behind {
+            let _ = actions.problem().try_set("The history could not be read. Please try again.".into());
         }
         let _ = reading.try_set(false);
     });

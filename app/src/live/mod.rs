@@ -3,21 +3,22 @@
 //! Between the hub and [`RoomState`] in a message's way. Whatever was missed is
 //! asked for again since the state's position, so nothing is lost or shown twice.
 
+#[cfg(any(test, feature = "hydrate"))]
+mod asks;
 mod backoff;
 #[cfg(feature = "hydrate")]
+mod read_again;
+#[cfg(any(test, feature = "hydrate"))]
+mod reads;
+#[cfg(feature = "hydrate")]
 mod socket;
+mod typing;
 
-use crate::{
-    model::{Millis, RoomId},
-    outbox::Outbox,
-    state::RoomState,
-};
+use crate::{model::RoomId, outbox::Outbox, state::RoomState};
 pub use backoff::backoff_ms;
 use leptos::prelude::*;
 use std::collections::HashMap;
-
-/// How long somebody who typed is shown as typing.
-pub const TYPING_MS: Millis = 6_000;
+pub use typing::Typing;
 
 /// How the connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,9 @@ type Commands = ();
 pub struct Live {
     link: RwSignal<Link>,
     watched: StoredValue<HashMap<RoomId, RwSignal<RoomState>>>,
-    typing: RwSignal<HashMap<RoomId, Vec<(String, Millis)>>>,
+    typing: RwSignal<Typing>,
+    #[cfg(feature = "hydrate")]
+    reads: StoredValue<reads::Reads>,
     commands: StoredValue<Option<Commands>>,
     outbox: Outbox,
     /// Somebody is signed in, so a connection without a session is no connection.
@@ -70,6 +73,8 @@ impl Live {
             link: RwSignal::new(Link::Connecting),
             watched: StoredValue::default(),
             typing: RwSignal::default(),
+            #[cfg(feature = "hydrate")]
+            reads: StoredValue::default(),
             commands: StoredValue::new(None),
             outbox,
             signed_in,
@@ -83,11 +88,9 @@ impl Live {
         self.link
     }
 
-    /// Who types in a room just now.
+    /// Who types in a room just now, by user name.
     pub fn typing_in(self, room: RoomId) -> Vec<String> {
-        self.typing.with(|typing| {
-            typing.get(&room).map(|who| who.iter().map(|(name, _)| name.clone()).collect()).unwrap_or_default()
-        })
+        self.typing.with(|typing| typing.of(room))
     }
 
     /// Keeps a room's state up to date as long as the caller's owner lives. Call from an effect.
@@ -97,7 +100,9 @@ impl Live {
         self.watched.update_value(|watched| {
             watched.insert(room, state);
         });
-        self.outbox.settle(|id| state.with_untracked(|state| state.message(id).is_some()));
+        self.outbox.settle(state);
+        // What an earlier page was to read is not what this one needs.
+        self.no_need_to_read(room);
         self.command(Command::Watch(room));
         on_cleanup(move || {
             let ours = self.watched.try_update_value(|watched| {
@@ -141,6 +146,21 @@ impl Live {
 
     #[cfg(not(feature = "hydrate"))]
     fn start(self) {}
+
+    /// The room is heard of, or asked for, without being read anew.
+    #[cfg(feature = "hydrate")]
+    fn no_need_to_read(self, room: RoomId) {
+        self.reads.try_update_value(|reads| reads.needless(room));
+    }
+
+    #[cfg(not(feature = "hydrate"))]
+    fn no_need_to_read(self, _room: RoomId) {}
+
+    /// The room is being read anew, or is about to be: asking is for afterwards.
+    #[cfg(feature = "hydrate")]
+    fn is_to_be_read(self, room: RoomId) -> bool {
+        self.reads.try_with_value(|reads| reads.wanted(room).is_some()) == Some(true)
+    }
 
     #[cfg(feature = "hydrate")]
     fn command(self, command: Command) {

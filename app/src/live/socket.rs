@@ -1,18 +1,22 @@
 //! The task that owns the socket.
 
-use super::{Command, Link, Live, TYPING_MS, backoff_ms};
+use super::{
+    Command, Link, Live,
+    asks::{Answer, Asks},
+    backoff_ms,
+    read_again::read_again,
+    typing::author,
+};
 use crate::{
     api,
-    browser::{self, now, random, sleep_ms, within_ms},
-    error::ApiError,
-    model::{HistoryQuery, Millis, RoomId},
-    protocol::{ClientFrame, HEARTBEAT_MS, SILENCE_MS, SUBPROTOCOL, ServerFrame, close},
+    browser::{now, random, sleep_ms, within_ms},
+    model::{Millis, Position, RoomId},
+    protocol::{ClientFrame, HEARTBEAT_MS, ResyncReason, SILENCE_MS, SUBPROTOCOL, ServerFrame, close},
     state::{Applied, RoomState},
 };
-use futures::{FutureExt, SinkExt, StreamExt, channel::mpsc::Receiver, pin_mut, select, stream::SplitSink};
+use futures::{FutureExt, SinkExt, StreamExt, channel::mpsc::Receiver, select, stream::SplitSink};
 use gloo_net::websocket::{Message, WebSocketError, futures::WebSocket};
-use leptos::{prelude::*, task::spawn_local};
-use std::collections::HashMap;
+use leptos::prelude::*;
 
 /// How long opening may take.
 const OPEN_MS: u64 = 10_000;
@@ -20,8 +24,8 @@ const OPEN_MS: u64 = 10_000;
 const PROBE_MS: Millis = 5_000;
 /// How long a connection is gone before the page speaks of it.
 const NOTICE_MS: Millis = 2_000;
-/// How long a resume may take before it is asked for again.
-const RESUME_MS: Millis = 5_000;
+/// How often the time is looked at, however many frames come.
+const TICK_MS: u64 = 500;
 
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +43,7 @@ pub async fn run(live: Live, mut commands: Receiver<Command>) {
     let mut failures = 0;
     let mut gone_since = now();
     loop {
-        let mut connection = Connection { live, asked: HashMap::new(), greeted: false };
+        let mut connection = Connection { live, asks: Asks::default(), greeted: false };
         let end = connection.run(&mut commands, gone_since).await;
         live.watched.with_value(|watched| {
             for state in watched.values() {
@@ -98,8 +102,8 @@ async fn wait(live: Live, commands: &mut Receiver<Command>, wait_ms: u64, gone_s
 /// One connection.
 struct Connection {
     live: Live,
-    /// Rooms whose missed events were asked for, and when.
-    asked: HashMap<RoomId, Millis>,
+    /// What was asked of the server and not answered yet.
+    asks: Asks,
     /// The server has said hello.
     greeted: bool,
 }
@@ -118,9 +122,9 @@ impl Connection {
         let mut heard = opened;
         let mut pinged = opened;
         let mut doubted: Option<Millis> = None;
+        // Made anew only when it has fired: frames that come faster than it must not put it off for ever.
+        let mut tick = Box::pin(sleep_ms(TICK_MS)).fuse();
         loop {
-            let tick = sleep_ms(500).fuse();
-            pin_mut!(tick);
             select! {
                 frame = frames.next().fuse() => match frame {
                     Some(Ok(Message::Text(text))) => {
@@ -140,7 +144,10 @@ impl Connection {
                 },
                 command = commands.next() => match command {
                     Some(Command::Watch(room)) if self.greeted => self.subscribe(room, &mut sender).await,
-                    Some(Command::Unwatch(room)) if self.greeted => send(&mut sender, ClientFrame::Unsubscribe { room }).await,
+                    Some(Command::Unwatch(room)) if self.greeted => {
+                        self.asks.dropped(room);
+                        send(&mut sender, ClientFrame::Unsubscribe { room }).await;
+                    }
                     Some(Command::Wake) if self.greeted && doubted.is_none() => {
                         doubted = Some(now());
                         send(&mut sender, ClientFrame::Ping).await;
@@ -150,6 +157,7 @@ impl Connection {
                     None => return End::Lost,
                 },
                 () = tick => {
+                    tick = Box::pin(sleep_ms(TICK_MS)).fuse();
                     let now = now();
                     if !self.greeted && now - gone_since >= NOTICE_MS {
                         self.live.link.set(Link::Lost { retry_in_s: 0 });
@@ -157,14 +165,17 @@ impl Connection {
                     let silent = now - heard >= SILENCE_MS as Millis;
                     let deaf = doubted.is_some_and(|since| now - since >= PROBE_MS);
                     let late = !self.greeted && now - opened >= OPEN_MS as Millis;
-                    if silent || deaf || late {
+                    if silent || deaf || late || self.asks.unheard() {
                         return End::Lost;
                     }
                     if self.greeted && now - pinged >= HEARTBEAT_MS as Millis {
                         pinged = now;
                         send(&mut sender, ClientFrame::Ping).await;
                     }
-                    self.forget_typing();
+                    for room in self.asks.due(now) {
+                        self.subscribe(room, &mut sender).await;
+                    }
+                    self.live.typing.maybe_update(|typing| typing.forget(now));
                 }
             }
         }
@@ -180,39 +191,46 @@ impl Connection {
                 }
             }
             ServerFrame::Subscribed { room, at, recovered } => {
-                self.asked.remove(&room);
-                let applied = self.state(room)?.try_update_untracked(|state| state.subscribed(at, recovered))?;
-                if applied == Applied::Hole {
-                    spawn_local(read_again(self.live, room));
+                let state = self.state(room);
+                // Counted whether anybody shows the room or not: the answers after it must find their questions.
+                let known = state.and_then(|state| state.try_with_untracked(RoomState::at));
+                match self.asks.subscribed(room, known.unwrap_or(Position::START)) {
+                    Answer::Stands => match state?.try_update_untracked(|state| state.subscribed(at, recovered))? {
+                        Applied::Hole => read_again(self.live, room, ResyncReason::TooOld),
+                        Applied::Done | Applied::Ignored => self.live.no_need_to_read(room),
+                    },
+                    Answer::Other => {}
+                    Answer::AskAgain => self.subscribe(room, sender).await,
                 }
             }
             ServerFrame::Event { room, at, prev, event } => {
                 let state = self.state(room)?;
+                let said_by = author(&event).map(str::to_owned);
                 let applied = state.try_maybe_update(|state| {
                     let applied = state.apply(at, prev, event);
                     (applied == Applied::Done, applied)
                 })?;
                 match applied {
                     Applied::Done => {
-                        self.live.outbox.settle(|id| state.with_untracked(|state| state.message(id).is_some()));
+                        if let Some(user) = said_by {
+                            self.live.typing.maybe_update(|typing| typing.said(room, &user));
+                        }
+                        self.live.outbox.settle(state);
                     }
-                    Applied::Hole if self.asked.get(&room).is_none_or(|asked| now() - asked >= RESUME_MS) => {
+                    Applied::Hole if !self.asks.is_waiting(room) && !self.live.is_to_be_read(room) => {
                         self.subscribe(room, sender).await;
                     }
                     Applied::Hole | Applied::Ignored => {}
                 }
             }
-            ServerFrame::Resync { room, .. } => spawn_local(read_again(self.live, room)),
-            ServerFrame::Typing { room, user } => {
-                let until = now() + TYPING_MS;
-                self.live.typing.update(|typing| {
-                    let who = typing.entry(room).or_default();
-                    who.retain(|(name, _)| *name != user);
-                    who.push((user, until));
-                });
+            ServerFrame::Resync { room, reason } => {
+                self.asks.resynced(room);
+                read_again(self.live, room, reason);
             }
+            ServerFrame::Typing { room, user } => self.live.typing.update(|typing| typing.heard(room, user, now())),
             ServerFrame::Reconnect { after_ms } => return Some(End::Resume { after_ms }),
-            ServerFrame::Error { .. } | ServerFrame::Pong | ServerFrame::Unknown => {}
+            ServerFrame::Error { room: Some(room), .. } => self.asks.refused(room, now(), random()),
+            ServerFrame::Error { room: None, .. } | ServerFrame::Pong | ServerFrame::Unknown => {}
         }
         None
     }
@@ -222,20 +240,13 @@ impl Connection {
     }
 
     async fn subscribe(&mut self, room: RoomId, sender: &mut Sender) {
-        let since = self.state(room).and_then(|state| state.try_with_untracked(RoomState::at));
-        if since.is_some() {
-            self.asked.insert(room, now());
-            send(sender, ClientFrame::Subscribe { room, since }).await;
+        match self.state(room).and_then(|state| state.try_with_untracked(RoomState::at)) {
+            Some(since) => {
+                self.asks.asked(room, since, now(), random());
+                send(sender, ClientFrame::Subscribe { room, since: Some(since) }).await;
+            }
+            None => self.asks.dropped(room),
         }
-    }
-
-    fn forget_typing(&self) {
-        let now = now();
-        self.live.typing.maybe_update(|typing| {
-            let before: usize = typing.values().map(Vec::len).sum();
-            typing.values_mut().for_each(|who| who.retain(|(_, until)| *until > now));
-            before != typing.values().map(Vec::len).sum::<usize>()
-        });
     }
 }
 
@@ -252,27 +263,5 @@ fn ended_by(code: u16) -> End {
 async fn send(sender: &mut Sender, frame: ClientFrame) {
     if let Ok(text) = serde_json::to_string(&frame) {
         let _ = sender.send(Message::Text(text)).await;
-    }
-}
-
-/// Reads a room anew because what was missed cannot be given, and hears of it from there on.
-async fn read_again(live: Live, room: RoomId) {
-    let mut failures = 0;
-    while let Some(state) = live.watched.try_with_value(|watched| watched.get(&room).copied()).flatten() {
-        let Some(slug) = state.try_with_untracked(|state| state.room().slug.clone()) else { return };
-        match browser::within_ms(OPEN_MS, api::room_view(slug, HistoryQuery::default())).await {
-            Some(Ok(view)) => {
-                let _ = state.try_update(|state| state.replace(view.room, view.members, &view.page, view.older));
-                live.outbox.settle(|id| state.with_untracked(|state| state.message(id).is_some()));
-                live.command(Command::Watch(room));
-                return;
-            }
-            // No longer the viewer's to read.
-            Some(Err(ApiError::NotFound | ApiError::Forbidden { .. } | ApiError::Unauthenticated)) => return,
-            Some(Err(_)) | None => {
-                sleep_ms(backoff_ms(failures, random())).await;
-                failures += 1;
-            }
-        }
     }
 }

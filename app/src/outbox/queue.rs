@@ -1,6 +1,9 @@
 //! The order of unsent messages, and what is known of each. Pure.
 
-use crate::model::{MessageId, Millis, Position, RoomId};
+use crate::{
+    model::{MessageId, Millis, Position, RoomId},
+    state::RoomState,
+};
 use serde::{Deserialize, Serialize};
 
 /// What is known of a message that the room has not shown yet.
@@ -44,6 +47,14 @@ pub struct Unsent {
     /// Kept across reloads only if refused; anything else a new page tries anew.
     #[serde(default, skip_serializing_if = "Status::is_passing")]
     pub status: Status,
+}
+
+impl Unsent {
+    /// The room shows it as its own, or would: the server has it before what the room's stretch begins with.
+    pub fn is_in(&self, state: &RoomState) -> bool {
+        let covered = |at| self.room == state.id() && state.covers(at);
+        state.message(self.id).is_some() || matches!(self.status, Status::Sent(at) if covered(at))
+    }
 }
 
 /// Unsent messages, oldest first.
@@ -113,8 +124,8 @@ impl Queue {
     }
 
     /// Which of them have come back.
-    pub fn arrived(&self, arrived: impl Fn(MessageId) -> bool) -> Vec<MessageId> {
-        self.0.iter().map(|unsent| unsent.id).filter(|id| arrived(*id)).collect()
+    pub fn arrived(&self, state: &RoomState) -> Vec<MessageId> {
+        self.0.iter().filter(|unsent| unsent.is_in(state)).map(|unsent| unsent.id).collect()
     }
 
     fn set(&mut self, id: MessageId, status: Status) {
@@ -129,6 +140,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::model::{MessagePage, Room, Visibility};
 
     fn unsent(room: RoomId, body: &str) -> Unsent {
         let (id, slug) = (MessageId::new(), "tea".into());
@@ -165,6 +177,33 @@ mod tests {
         assert_eq!(queue.begin(room), None);
         assert_eq!(queue.retry(bad.id), Some(room));
         assert_eq!(queue.of(room).next().unwrap().status, Status::Waiting);
+    }
+
+    #[test]
+    fn a_sent_message_is_settled_once_the_room_is_known_beyond_its_place() {
+        let (at, before) = (Position::new(1, 7), Position::new(1, 6));
+        let room = Room {
+            id: RoomId::new(),
+            slug: "tea".into(),
+            name: "Tea".into(),
+            visibility: Visibility::Public,
+            role: None,
+            members: 0,
+        };
+        // The room's page begins after the message: it was sent long ago, and the answer came only now.
+        let state = |at, newer| {
+            let page = MessagePage { messages: vec![], at, as_of: at, more: true };
+            RoomState::new(room.clone(), vec![], &page, true, newer)
+        };
+        let mut queue = Queue::default();
+        queue.push(unsent(room.id, "late"));
+        queue.push(unsent(RoomId::new(), "elsewhere"));
+        let late = queue.begin(room.id).unwrap();
+        assert!(queue.arrived(&state(at, false)).is_empty(), "not sent yet");
+        queue.sent(late.id, at);
+        assert!(queue.arrived(&state(before, false)).is_empty(), "its event is to come");
+        assert!(queue.arrived(&state(at, true)).is_empty(), "the stretch ends before it");
+        assert_eq!(queue.arrived(&state(at, false)), [late.id]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::model::Visibility;
+use crate::model::{Millis, Visibility};
 use uuid::Uuid;
 
 /// Offsets of one room rise with gaps: a partition carries many rooms.
@@ -81,8 +81,23 @@ fn resume(state: &mut RoomState, story: &[KnownEvent], upto: usize) {
     }
 }
 
+/// A page as of the moment that it covers the room up to.
+fn page(messages: Vec<Message>, at: Position, more: bool) -> MessagePage {
+    MessagePage { messages, at, as_of: at, more }
+}
+
+/// A page that stops short of the newest message: it covers the room up to its last.
+fn short(messages: Vec<Message>, as_of: Position) -> MessagePage {
+    let at = messages.last().map_or(Position::START, |message| message.at);
+    MessagePage { messages, at, as_of, more: true }
+}
+
+fn view(page: MessagePage, older: bool, newer: bool) -> RoomData {
+    RoomData { room: room(), members: vec![], page, older, newer }
+}
+
 fn empty() -> RoomState {
-    let page = MessagePage { messages: vec![], at: Position::START, more: false };
+    let page = page(vec![], Position::START, false);
     RoomState::new(room(), vec![], &page, false, false)
 }
 
@@ -202,12 +217,12 @@ fn an_event_of_a_later_version_only_moves_the_position() {
 
 #[test]
 fn an_old_stretch_read_before_a_change_shows_the_change() {
-    let page = MessagePage { messages: vec![message(5)], at: place(5), more: true };
-    let mut state = RoomState::new(room(), vec![], &page, true, false);
+    let newest = page(vec![message(5)], place(5), true);
+    let mut state = RoomState::new(room(), vec![], &newest, true, false);
     let edit = KnownEvent::MessageEdited { id: id(2), body: "new".into(), edited_at: 9 };
     assert_eq!(state.apply(place(6), Some(place(5)), edit.into()), Applied::Done);
     // The read of the older stretch was answered by a store that had not seen the edit yet.
-    let older = MessagePage { messages: vec![message(1), message(2)], at: place(5), more: false };
+    let older = page(vec![message(1), message(2)], place(5), false);
     assert_eq!(state.merge_older(&older, false), Merged::Done);
     let bodies: Vec<_> = state.messages().map(|m| m.body.as_str()).collect();
     assert_eq!(bodies, ["message 1", "new", "message 5"]);
@@ -218,21 +233,21 @@ fn an_old_stretch_read_before_a_change_shows_the_change() {
 fn a_stretch_from_before_what_is_remembered_is_read_again() {
     let mut state = fresh(10);
     state.forgotten = place(8);
-    let page = MessagePage { messages: vec![message(1)], at: place(7), more: false };
+    let page = page(vec![message(1)], place(7), false);
     assert_eq!(state.merge_older(&page, false), Merged::Behind);
 }
 
 #[test]
 fn new_messages_wait_while_the_stretch_ends_before_them() {
-    let page = MessagePage { messages: vec![message(1)], at: place(3), more: true };
-    let mut state = RoomState::new(room(), vec![], &page, false, true);
+    let first = page(vec![message(1)], place(3), true);
+    let mut state = RoomState::new(room(), vec![], &first, false, true);
     assert_eq!(state.apply(place(4), Some(place(3)), posted(4).into()), Applied::Done);
     assert_eq!(state.messages().count(), 1);
     // A read that does not reach what was held back must not close the gap.
-    let short = MessagePage { messages: vec![message(2), message(3)], at: place(3), more: false };
-    assert_eq!(state.merge_newer(&short, false), Merged::Done);
+    let part = page(vec![message(2), message(3)], place(3), false);
+    assert_eq!(state.merge_newer(&part, false), Merged::Done);
     assert!(state.newer());
-    let all = MessagePage { messages: vec![message(2), message(3), message(4)], at: place(4), more: false };
+    let all = page(vec![message(2), message(3), message(4)], place(4), false);
     assert_eq!(state.merge_newer(&all, false), Merged::Done);
     assert_eq!((state.messages().count(), state.newer()), (4, false));
 }
@@ -264,4 +279,76 @@ fn an_own_change_shows_before_its_event_and_only_once() {
     state.apply(place(3), Some(place(2)), later.into());
     state.foresee(place(2), KnownEvent::MessageEdited { id: id(1), body: "now".into(), edited_at: 3 });
     assert_eq!(state.message(id(1)).unwrap().body, "later");
+}
+
+#[test]
+fn an_early_stretch_is_heard_of_from_the_moment_it_was_read() {
+    // A permalink into a room where 2000 events followed: who asks since the message itself is told to read again.
+    let around = short(vec![message(1), message(2)], place(2_000));
+    let state = RoomState::new(room(), vec![], &around, false, true);
+    assert_eq!(state.at(), place(2_000));
+    // The newest stretch is heard of from what it covers.
+    let newest = page(vec![message(3)], place(4), true);
+    assert_eq!(RoomState::new(room(), vec![], &newest, true, false).at(), place(4));
+}
+
+#[test]
+fn newer_messages_follow_an_early_stretch_page_by_page() {
+    let mut state = RoomState::new(room(), vec![], &short(vec![message(1)], place(9)), false, true);
+    // The next page stops short too. Its rows are as new as the first's, though its last message is older.
+    let next = short(vec![message(2), message(3)], place(9));
+    assert_eq!(state.merge_newer(&next, true), Merged::Done);
+    assert_eq!((state.messages().count(), state.newer()), (3, true));
+    let rest = page(vec![message(4)], place(9), false);
+    assert_eq!(state.merge_newer(&rest, false), Merged::Done);
+    assert_eq!((state.messages().count(), state.newer()), (4, false));
+}
+
+#[test]
+fn a_short_page_read_after_a_change_is_not_changed_again() {
+    let mut state = RoomState::new(room(), vec![], &page(vec![message(9)], place(9), true), true, false);
+    for (n, body) in [(10, "first"), (11, "second")] {
+        let edit = KnownEvent::MessageEdited { id: id(2), body: body.into(), edited_at: n as Millis };
+        state.apply(place(n), Some(place(n - 1)), edit.into());
+    }
+    // As of the first edit: only the second one is missing.
+    let stored = Message { body: "first".into(), edited_at: Some(10), ..message(2) };
+    assert_eq!(state.merge_older(&short(vec![stored], place(10)), true), Merged::Done);
+    assert_eq!(state.message(id(2)).unwrap().body, "second");
+}
+
+#[test]
+fn a_page_older_than_what_is_known_replaces_nothing() {
+    let mut state = fresh(10);
+    let before = state.clone();
+    assert!(!state.replace(view(page(vec![message(1)], place(9), false), false, false), ResyncReason::TooOld));
+    assert_eq!(state, before);
+    assert!(state.replace(view(page(vec![message(10)], place(10), true), true, false), ResyncReason::TooOld));
+    assert_eq!((state.messages().count(), state.at()), (1, place(10)));
+    // In a new generation of the log, nothing may be folded yet.
+    assert!(state.replace(view(page(vec![], Position::START, false), false, false), ResyncReason::Epoch));
+    assert_eq!(state.at(), Position::START);
+}
+
+#[test]
+fn who_reads_further_back_gets_the_same_stretch_when_the_room_is_read_anew() {
+    let mut state = RoomState::new(room(), vec![], &short(vec![message(1), message(2)], place(9)), true, true);
+    let query = state.anew();
+    let just_after = Position::new(1, place(2).offset + 1);
+    assert_eq!((query.before, query.limit, query.at_least), (Some(just_after), Some(2), Some(place(9))));
+    assert!(
+        state.replace(view(page(vec![message(1), message(2)], place(2_000), true), true, true), ResyncReason::TooOld)
+    );
+    assert_eq!((state.messages().count(), state.newer(), state.at()), (2, true, place(2_000)));
+    let newest = HistoryQuery { at_least: Some(place(10)), ..HistoryQuery::default() };
+    assert_eq!(fresh(10).anew(), newest);
+}
+
+#[test]
+fn a_person_is_called_as_the_members_or_else_the_messages_say() {
+    let mut author = message(1);
+    author.author.display_name = "Ada L.".into();
+    let member = Member { user: User { display_name: "Lin W.".into(), ..user("lin") }, role: Role::Member };
+    let state = RoomState::new(room(), vec![member], &page(vec![author], place(1), false), false, false);
+    assert_eq!(["lin", "ada", "kim"].map(|name| state.display_name(name)), ["Lin W.", "Ada L.", "kim"]);
 }

@@ -33,8 +33,8 @@ pub(super) async fn page(
         Window::Before(position) => older(before(conn, room, position, limit).await?),
         Window::After(position) => {
             let stretch = after(conn, room, position, limit).await?;
-            let (at, more) = (covered(&stretch), stretch.more);
-            MessagePage { messages: stretch.messages, at, more }
+            let (at, as_of, more) = (covered(&stretch), stretch.folded_to, stretch.more);
+            MessagePage { messages: stretch.messages, at, as_of, more }
         }
         Window::Around(id) => return around(conn, room, id, limit).await,
     };
@@ -42,7 +42,8 @@ pub(super) async fn page(
 }
 
 fn older(stretch: Stretch) -> MessagePage {
-    MessagePage { messages: stretch.messages, at: stretch.folded_to, more: stretch.more }
+    let Stretch { messages, folded_to, more } = stretch;
+    MessagePage { messages, at: folded_to, as_of: folded_to, more }
 }
 
 /// A page that stops short of the newest message covers the room only up to its own last one: what subscribes since
@@ -72,7 +73,7 @@ async fn around(
     let second = after(conn, room, at, limit - (limit / 2 + 1)).await?;
     let messages = first.messages.into_iter().chain(second.messages).collect();
     let all = Stretch { messages, ..second };
-    Ok(Some(MessagePage { at: covered(&all), messages: all.messages, more: first.more }))
+    Ok(Some(MessagePage { at: covered(&all), as_of: all.folded_to, messages: all.messages, more: first.more }))
 }
 
 /// A page of messages beside the partition's progress: there is one row at least, and one statement sees one moment.

@@ -89,6 +89,7 @@ of_both_adapters! {
         a_room_without_messages_has_an_empty_page,
         history_is_paged_in_both_directions,
         around_a_message_there_are_older_and_newer_ones,
+        every_page_says_as_of_when_its_rows_stand,
         a_page_that_stops_short_covers_the_room_up_to_its_last_message,
         a_page_and_its_position_are_of_one_moment;
     archive:

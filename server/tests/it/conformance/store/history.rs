@@ -23,7 +23,7 @@ async fn ten(chat: &Chat) -> Vec<(MessageId, Position)> {
 
 pub async fn a_room_without_messages_has_an_empty_page(place: &Place) {
     let chat = Chat::new(place.open().await).await;
-    let empty = MessagePage { messages: vec![], at: Position::START, more: false };
+    let empty = MessagePage { messages: vec![], at: Position::START, as_of: Position::START, more: false };
     for window in [Window::Newest, Window::Before(Position::new(1, 9)), Window::After(Position::START)] {
         assert_eq!(page(&chat, window, 50).await, empty, "{window:?}");
     }
@@ -69,6 +69,23 @@ pub async fn around_a_message_there_are_older_and_newer_ones(place: &Place) {
     ] {
         let around = page(&chat, Window::Around(places[i].0), limit).await;
         assert_eq!((bodies(&around).as_str(), around.more), (expected, more), "{limit} around {i}");
+    }
+}
+
+pub async fn every_page_says_as_of_when_its_rows_stand(place: &Place) {
+    let chat = Chat::new(place.open().await).await;
+    let places = ten(&chat).await;
+    // A reaction under the second message, after all ten: a page of the first three has it, wherever it ends.
+    let folded_to = chat.fold(vec![chat.react(&chat.lin, places[1].0, "👍", true)]).await[0];
+
+    for window in [Window::Before(places[3].1), Window::After(Position::START), Window::Around(places[1].0)] {
+        let page = page(&chat, window, 3).await;
+        assert_eq!((bodies(&page).as_str(), page.messages[1].reactions.len()), ("0 1 2", 1), "{window:?}");
+        assert_eq!(page.as_of, folded_to, "{window:?}");
+    }
+    for (window, limit) in [(Window::Newest, 3), (Window::After(places[9].1), 3), (Window::Around(places[9].0), 200)] {
+        let page = page(&chat, window, limit).await;
+        assert_eq!((page.at, page.as_of), (folded_to, folded_to), "{window:?}");
     }
 }
 
