@@ -47,7 +47,15 @@ pub(super) fn router(web: &Web) -> Router<Web> {
         .leptos_routes_with_context(&options, routes, context.clone(), move || shell(for_shell.clone()))
         .fallback(file_and_error_handler_with_context::<LeptosOptions, _>(context, shell))
         .layer(middleware::from_fn(caching))
+        .layer(middleware::map_request(without_referer))
         .with_state(options)
+}
+
+/// A function that names no page of its own, or cannot read its form, would send a plain form back to where that says
+/// it came from: any site could say so.
+async fn without_referer(mut request: Request) -> Request {
+    request.headers_mut().remove(header::REFERER);
+    request
 }
 
 /// A page is one person's: nothing between may keep it. The site's files are everybody's.
