@@ -24,7 +24,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     set_policy();
     view! {
         <!DOCTYPE html>
-        <html lang="en" data-theme=chosen_theme()>
+        <html lang="en" data-theme=crate::theme::chosen_theme()>
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content" />
@@ -65,16 +65,19 @@ fn set_policy() {
     }
 }
 
-/// `light` or `dark` if the person chose one: in the first byte of the page, so that nothing flashes.
+/// Sends the address with a slash at its end to the one without: the router would show the page for either, and only
+/// one of them can be the page's own.
 #[cfg(feature = "ssr")]
-fn chosen_theme() -> Option<&'static str> {
-    let request = use_context::<http::request::Parts>()?;
-    let cookies = request.headers.get_all(http::header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    match pairs.find(|(name, _)| *name == "partyline_theme")?.1 {
-        "light" => Some("light"),
-        "dark" => Some("dark"),
-        _ => None,
+fn drop_slash() {
+    let (Some(request), Some(response)) =
+        (use_context::<http::request::Parts>(), use_context::<leptos_axum::ResponseOptions>())
+    else {
+        return;
+    };
+    let Some(to) = crate::url::without_slash(&request.uri.to_string()) else { return };
+    if let Ok(to) = http::HeaderValue::from_str(&to) {
+        response.insert_header(http::header::LOCATION, to);
+        response.set_status(http::StatusCode::PERMANENT_REDIRECT);
     }
 }
 
@@ -86,6 +89,8 @@ fn title(of_page: String) -> String {
 /// The pages and what they share.
 #[component]
 pub fn App() -> impl IntoView {
+    #[cfg(feature = "ssr")]
+    drop_slash();
     provide_meta_context();
     let me = Me::provide();
     Hydrated::provide();

@@ -21,6 +21,7 @@ pub mod protocol;
 mod rcdata;
 mod session;
 mod state;
+mod theme;
 mod timeline;
 mod url;
 mod when;

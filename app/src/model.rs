@@ -7,6 +7,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{fmt, str::FromStr};
 use uuid::Uuid;
 
+mod emoji;
+mod names;
+
+pub use emoji::Emoji;
+pub use names::{DisplayName, RoomName, Username};
+
 /// Longest message body, in bytes of UTF-8.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 /// Longest room name, in characters.
@@ -463,122 +469,6 @@ impl MessageBody {
     }
 }
 
-/// A name to sign in with: 2 to 32 of `a-z`, `0-9`, `-`, `_`, `.`, beginning with a letter or digit.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Username(String);
-
-impl Username {
-    /// Lower-cases and checks.
-    ///
-    /// # Errors
-    /// [`Invalid`] with the rule.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
-        const RULE: Invalid = Invalid(
-            "a user name has 2 to 32 letters a-z, digits, hyphens, dots or underscores and begins with a letter or digit",
-        );
-        let text = text.trim().to_ascii_lowercase();
-        let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
-        let first = text.bytes().next().ok_or(RULE)?;
-        if !(2..=32).contains(&text.len()) || !text.bytes().all(good) || !first.is_ascii_alphanumeric() {
-            return Err(RULE);
-        }
-        Ok(Self(text))
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-fn one_line(text: &str, max_chars: usize) -> Option<String> {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let fits = (1..=max_chars).contains(&text.chars().count());
-    (fits && !text.chars().any(char::is_control)).then_some(text)
-}
-
-/// What a person is called by others: 1 to 60 characters on one line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DisplayName(String);
-
-impl DisplayName {
-    /// Folds white space and checks the length.
-    ///
-    /// # Errors
-    /// [`Invalid`] with the rule.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
-        one_line(text, MAX_DISPLAY_NAME_CHARS).map(Self).ok_or(Invalid("a display name has 1 to 60 characters"))
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// A room's name and the slug that follows from it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoomName {
-    name: String,
-    slug: String,
-}
-
-impl RoomName {
-    /// Folds white space, checks the length, and derives the slug: letters and digits of any script in lower case, the
-    /// rest as single hyphens.
-    ///
-    /// # Errors
-    /// [`Invalid`] with the rule.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let name = one_line(text.trim().trim_start_matches('#'), MAX_ROOM_NAME_CHARS)
-            .ok_or(Invalid("a room's name has 1 to 80 characters"))?;
-        let spaced: String = name.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
-        let slug = spaced.split_whitespace().collect::<Vec<_>>().join("-");
-        if slug.is_empty() {
-            return Err(Invalid("a room's name needs a letter or a digit"));
-        }
-        if slug.parse::<Uuid>().is_ok() {
-            return Err(Invalid("a room's name may not look like an id"));
-        }
-        Ok(Self { name, slug })
-    }
-
-    /// The name for people.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The name in addresses.
-    pub fn slug(&self) -> &str {
-        &self.slug
-    }
-}
-
-/// An emoji of a reaction: 1 to 64 bytes, no ASCII letters, no white space, no control characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Emoji(String);
-
-impl Emoji {
-    /// Checks.
-    ///
-    /// # Errors
-    /// [`Invalid`] with the rule.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let fits = (1..=MAX_EMOJI_BYTES).contains(&text.len());
-        let good = |c: char| !(c.is_whitespace() || c.is_control() || c.is_alphabetic() && c.is_ascii());
-        // Keycaps begin with an ASCII digit; what makes an emoji of it is outside ASCII.
-        if !fits || !text.chars().all(good) || text.is_ascii() {
-            return Err(Invalid("a reaction is one emoji"));
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// The emoji.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -608,18 +498,5 @@ mod tests {
         assert_eq!(MessageBody::parse(" \n\t"), Err(BadBody::Empty));
         assert!(MessageBody::parse(&"x".repeat(MAX_BODY_BYTES)).is_ok());
         assert_eq!(MessageBody::parse(&"x".repeat(MAX_BODY_BYTES + 1)), Err(BadBody::TooLong));
-    }
-
-    #[test]
-    fn names_are_checked_at_the_edge() {
-        assert_eq!(Username::parse(" Ada.L ").expect("good").as_str(), "ada.l");
-        for bad in ["a", "", "-ab", "a b", "ädä", &"x".repeat(33)] {
-            assert!(Username::parse(bad).is_err(), "{bad}");
-        }
-        let room = RoomName::parse("#Köln &  Bonn!").expect("good");
-        assert_eq!((room.name(), room.slug()), ("Köln & Bonn!", "köln-bonn"));
-        assert!(RoomName::parse("!!!").is_err());
-        assert!(Emoji::parse("👍").is_ok() && Emoji::parse("1️⃣").is_ok());
-        assert!(Emoji::parse("ok").is_err() && Emoji::parse("").is_err() && Emoji::parse("👍 ").is_err());
     }
 }

@@ -102,6 +102,15 @@ pub fn safe_next(next: &str) -> &str {
     if local && plain { next } else { "/" }
 }
 
+/// Where a page is whose address came with a slash at its end; `None` if there is none, or for the front page.
+#[cfg(any(feature = "ssr", test))]
+pub fn without_slash(address: &str) -> Option<String> {
+    let path_and_query = address.strip_prefix('/')?;
+    let (path, query) = path_and_query.split_at(path_and_query.find('?').unwrap_or(path_and_query.len()));
+    let bare = path.strip_suffix('/')?.trim_matches('/');
+    Some(safe_next(&format!("/{bare}{query}")).to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +127,17 @@ mod tests {
             assert_eq!((query.get("draft"), query.get("error"), query.get("e")), (Some(text), Some("x"), None));
         }
         assert_eq!(Query::parse("q=a+b%zz").get("q"), Some("a b%zz"));
+    }
+
+    #[test]
+    fn a_page_is_at_one_address() {
+        assert_eq!(without_slash("/rooms/x/?a=/b/").as_deref(), Some("/rooms/x?a=/b/"));
+        assert_eq!(without_slash("/rooms/x//").as_deref(), Some("/rooms/x"));
+        assert_eq!(without_slash("//evil.example/").as_deref(), Some("/evil.example"));
+        assert_eq!(without_slash("/\\evil.example/").as_deref(), Some("/"));
+        for own in ["/", "/?a=b/", "/rooms/x", "/rooms/x?next=/"] {
+            assert_eq!(without_slash(own), None, "{own}");
+        }
     }
 
     #[test]

@@ -24,12 +24,12 @@ pub fn explain(code: &str) -> &'static str {
 
 /// Why an account was not made, as far as the names that came back tell.
 pub fn explain_registration(code: &str, username: &str, display_name: &str) -> String {
+    let shown = if display_name.trim().is_empty() { username } else { display_name };
     match code {
         "conflict" => "That user name is taken. Please choose another.".into(),
         "forbidden" => "This link for the first administrator is not valid any more.".into(),
-        "invalid" => match (Username::parse(username), DisplayName::parse(display_name)) {
-            (Err(rule), _) => sentence(rule.0),
-            (_, Err(rule)) if !display_name.trim().is_empty() => sentence(rule.0),
+        "invalid" => match (Username::parse(username), DisplayName::parse(shown)) {
+            (Err(rule), _) | (_, Err(rule)) => sentence(rule.0),
             _ => format!(
                 "A password has at least {MIN_PASSWORD_CHARS} characters and at most {MAX_PASSWORD_BYTES} bytes."
             ),
@@ -65,6 +65,7 @@ mod tests {
         assert!(explain_registration("invalid", "-", "").starts_with("A user name has"));
         assert!(explain_registration("invalid", "ada", "").starts_with("A password has"));
         assert!(explain_registration("conflict", "ada", "").contains("taken"));
+        assert!(explain_registration("invalid", "ada", "System").contains("reserved"));
     }
 
     #[test]

@@ -66,7 +66,9 @@ pub async fn react(room: String, id: MessageId, emoji: String, on: bool) -> Resu
 /// Tells the room that the viewer types.
 #[server(prefix = "/api/fn", endpoint = "typing")]
 pub async fn typing(room: String) -> Result<(), ApiError> {
-    backend()?.typing(&who()?, &room).await
+    let backend = backend()?;
+    let outcome = async { backend.typing(&who()?, &room).await };
+    with_status(outcome.await)
 }
 
 /// A plain form that changed a message goes back to the message, wherever in the history it is.

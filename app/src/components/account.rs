@@ -1,7 +1,7 @@
 use super::Avatar;
 use crate::{
     api::{SignOut, Theme},
-    session, url,
+    session, theme, url,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
 
@@ -62,14 +62,19 @@ pub fn Account() -> impl IntoView {
 
 /// Light or dark pages, or as the system has it.
 #[component]
-pub fn Themes() -> impl IntoView {
+fn Themes() -> impl IntoView {
     let here = leptos_router::hooks::use_location().pathname;
+    let chosen = theme::chosen_theme().unwrap_or("system");
+    let choice = move |value: &'static str, label: &'static str| {
+        let pressed = (value == chosen).to_string();
+        view! { <button name="choice" value=value aria-pressed=pressed>{label}</button> }
+    };
     view! {
         <form method="post" action=Theme::url() class="themes" aria-label="Light or dark pages">
             <input type="hidden" name="next" value=move || here.get() />
-            <button name="choice" value="light">"Light"</button>
-            <button name="choice" value="dark">"Dark"</button>
-            <button name="choice" value="system">"System"</button>
+            {choice("light", "Light")}
+            {choice("dark", "Dark")}
+            {choice("system", "System")}
         </form>
     }
 }

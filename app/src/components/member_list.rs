@@ -47,6 +47,8 @@ pub fn MemberList(
 #[component]
 fn MemberItem(member: Member) -> impl IntoView {
     let name = member.user.display_name.clone();
+    // Anybody may call themselves Ada; only one is @ada. A guest's name is given by the server.
+    let handle = (!member.user.guest && name != member.user.username).then(|| format!("@{}", member.user.username));
     let note = match (member.role, member.user.guest) {
         (Role::Owner, _) => "Owner",
         (Role::Member, true) => "Guest",
@@ -55,7 +57,9 @@ fn MemberItem(member: Member) -> impl IntoView {
     view! {
         <li>
             <Avatar user=member.user />
-            <span class="name">{name}</span>
+            <span class="name">
+                {name} {handle.map(|handle| view! { <span class="handle">{handle}</span> })}
+            </span>
             <span class="hint">{note}</span>
         </li>
     }

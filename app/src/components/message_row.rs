@@ -38,7 +38,7 @@ pub fn MessageRow(
         opens_group.get().then(|| {
             view! {
                 <Avatar user=author.clone() />
-                <span class="author">{author.display_name.clone()}</span>
+                <span class="author" title=format!("@{}", author.username)>{author.display_name.clone()}</span>
             }
         })
     };

@@ -21,7 +21,7 @@ mod room_link;
 mod sidebar;
 mod timeline;
 
-pub use account::{Account, Brand, Themes};
+pub use account::{Account, Brand};
 pub use actions::Actions;
 pub use avatar::Avatar;
 pub use banner::Banner;

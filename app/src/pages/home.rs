@@ -1,6 +1,6 @@
 use super::frame::Rooms;
 use crate::{
-    components::{Account, Brand, CreateRoom, GuestForm, Problem, RoomLink, Themes},
+    components::{CreateRoom, GuestForm, Problem, RoomLink},
     error::ApiError,
     model::{Room, Visibility},
     session,
@@ -23,9 +23,6 @@ pub fn HomePage() -> impl IntoView {
     view! {
         <Title text="" />
         <main id="main" class="home" tabindex="-1">
-            <div class="phone">
-                <Brand />
-            </div>
             <Problem text=problem />
             {match me {
                 Some(me) => {
@@ -50,10 +47,6 @@ pub fn HomePage() -> impl IntoView {
                 })}
             </Transition>
             {signed_in.then(|| view! { <CreateRoom /> })}
-            // What the sidebar shows where there is space for it.
-            <div class="phone">
-                {if signed_in { view! { <Account /> }.into_any() } else { view! { <Themes /> }.into_any() }}
-            </div>
         </main>
     }
 }

@@ -10,6 +10,6 @@ mod room;
 pub use frame::Frame;
 pub use home::HomePage;
 pub use login::LoginPage;
-pub use not_found::{NotFound, NotFoundPage};
+pub use not_found::NotFoundPage;
 pub use register::RegisterPage;
 pub use room::RoomPage;

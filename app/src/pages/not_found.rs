@@ -1,19 +1,13 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-/// An address that leads nowhere.
+/// There is nothing here, or nothing for this viewer: the two look alike.
 #[component]
 pub fn NotFoundPage() -> impl IntoView {
     #[cfg(feature = "ssr")]
     if let Some(response) = use_context::<leptos_axum::ResponseOptions>() {
         response.set_status(http::StatusCode::NOT_FOUND);
     }
-    view! { <NotFound /> }
-}
-
-/// There is nothing here, or nothing for this viewer: the two look alike.
-#[component]
-pub fn NotFound() -> impl IntoView {
     view! {
         <Title text="Not found" />
         <main id="main" class="entry" tabindex="-1">

@@ -1,4 +1,4 @@
-use super::NotFound;
+use super::NotFoundPage;
 use crate::{
     api::{self, RoomData},
     components::{Actions, Banner, Composer, JoinBar, Kept, MemberList, RoomHeader, Timeline},
@@ -17,7 +17,8 @@ use leptos_router::hooks::{use_location, use_params_map};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Wanted {
     slug: String,
-    history: HistoryQuery,
+    /// `None`: the address names a message by what cannot be an id.
+    history: Option<HistoryQuery>,
     reply_to: Option<MessageId>,
     kept: Kept,
     problem: String,
@@ -29,7 +30,12 @@ pub fn RoomPage() -> impl IntoView {
     let wanted = wanted();
     let view = Resource::new_blocking(
         move || wanted.with(|wanted| (wanted.slug.clone(), wanted.history.clone())),
-        |(slug, history)| api::room_view(slug, history),
+        |(slug, history)| async move {
+            match history {
+                Some(history) => api::room_view(slug, history).await,
+                None => Err(ApiError::NotFound),
+            }
+        },
     );
     view! {
         <Transition fallback=|| {
@@ -42,7 +48,7 @@ pub fn RoomPage() -> impl IntoView {
             {move || Suspend::new(async move {
                 match view.await {
                     Ok(view) => view! { <RoomBody view wanted=wanted.get_untracked() /> }.into_any(),
-                    Err(ApiError::NotFound) => view! { <NotFound /> }.into_any(),
+                    Err(ApiError::NotFound) => view! { <NotFoundPage /> }.into_any(),
                     Err(error) => view! { <Trouble error /> }.into_any(),
                 }
             })}
@@ -63,15 +69,16 @@ fn wanted() -> Memo<Wanted> {
             (Some(_), None) => " Your text is still here.",
             _ => "",
         };
+        let around = params.get("id").map(|id| id.parse()).transpose().ok();
         Wanted {
             slug: params.get("slug").unwrap_or_default(),
-            history: HistoryQuery {
+            history: around.map(|around| HistoryQuery {
                 before: query.parsed("before"),
                 after: query.parsed("after"),
-                around: params.get("id").and_then(|id| id.parse().ok()),
+                around,
                 limit: None,
                 at_least: query.parsed("at_least"),
-            },
+            }),
             reply_to: query.parsed("reply_to"),
             kept: Kept { draft: query.text("draft"), id: query.parsed("id") },
             problem: if problem.is_empty() { String::new() } else { format!("{problem}{text}") },
@@ -83,7 +90,7 @@ fn wanted() -> Memo<Wanted> {
 fn RoomBody(view: RoomData, wanted: Wanted) -> impl IntoView {
     let RoomData { room, members, page, older, newer } = view;
     let title = format!("#{}", room.name);
-    let highlight = wanted.history.around;
+    let highlight = wanted.history.and_then(|history| history.around);
     let state = RwSignal::new(RoomState::new(room, members, &page, older, newer));
     let actions = Actions::new(state, wanted.reply_to, wanted.problem);
     let live = use_context::<Live>();

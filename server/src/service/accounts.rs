@@ -18,12 +18,12 @@ const RESERVED: &[&str] = &["partyline", "admin", "administrator", "system", "me
 impl Service {
     pub(super) async fn do_register(&self, new: Registration) -> Result<SignedIn, ApiError> {
         let username = Username::parse(&new.username)?;
-        let wanted = new.display_name.as_deref().map(str::trim).filter(|n| !n.is_empty());
-        let display_name = DisplayName::parse(wanted.unwrap_or(new.username.trim()))?;
-        check_password(&new.password)?;
         if RESERVED.contains(&username.as_str()) || username.as_str().starts_with("guest-") {
             return Err(ApiError::conflict("that user name is reserved"));
         }
+        let wanted = new.display_name.as_deref().map(str::trim).filter(|n| !n.is_empty());
+        let display_name = DisplayName::parse(wanted.unwrap_or(new.username.trim()))?;
+        check_password(&new.password)?;
         let token = new.admin_token.as_deref().filter(|t| !t.is_empty());
         if token.is_some_and(|t| !self.auth.is_admin_token(t)) {
             return Err(ApiError::forbidden("this administrator link is not valid"));

@@ -1,0 +1,16 @@
+// Light and dark.
+import { expect, test } from '../../support/fixtures.ts';
+
+test('the choice of light or dark pages shows, and stays', async ({ server, page }) => {
+  await page.goto(`${server.url}/rooms/welcome`);
+  const pressed = page.getByRole('form', { name: 'Light or dark pages' }).getByRole('button', { pressed: true });
+  await expect(pressed).toHaveText('System');
+  await page.getByRole('button', { name: 'Dark' }).click();
+  await expect(pressed).toHaveText('Dark');
+  await expect(page).toHaveURL(/\/rooms\/welcome$/);
+  expect(await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme)).toBe('dark');
+  await page.reload();
+  await expect(pressed).toHaveText('Dark');
+  await page.getByRole('button', { name: 'System' }).click();
+  await expect(pressed).toHaveText('System');
+});
