@@ -51,10 +51,6 @@ pub(super) fn router(web: &Web) -> Router<Web> {
         .with_state(options)
 }
 
-<<<<<<< HEAD
-/// A page is one person's: nothing between may keep it, whatever its address looks like. The site's files are
-/// everybody's, and asked for anew after each update.
-=======
 /// A function that names no page of its own, or cannot read its form, would send a plain form back to where that says
 /// it came from: any site could say so.
 async fn without_referer(mut request: Request) -> Request {
@@ -62,8 +58,8 @@ async fn without_referer(mut request: Request) -> Request {
     request
 }
 
-/// A page is one person's: nothing between may keep it. The site's files are everybody's.
->>>>>>> ui2
+/// A page is one person's: nothing between may keep it, whatever its address looks like. The site's files are
+/// everybody's, and asked for anew after each update.
 async fn caching(State(()): State<()>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();

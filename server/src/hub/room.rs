@@ -48,12 +48,18 @@ pub enum ToRoom {
     Typing(String),
 }
 
+struct Watcher {
+    connection: Arc<Connection>,
+    /// What it knew when it came: later than what this node has just after a restart. It hears nothing twice.
+    knows: Position,
+}
+
 /// The task's state.
 pub struct RoomTask {
     room: RoomRow,
     sources: Arc<Sources>,
     inbox: mpsc::Receiver<ToRoom>,
-    watchers: HashMap<u64, Arc<Connection>>,
+    watchers: HashMap<u64, Watcher>,
     /// Every event of the room in `(base, head]`.
     kept: VecDeque<Kept>,
     kept_bytes: usize,
@@ -126,7 +132,7 @@ impl RoomTask {
             ToRoom::Event(event) => self.event(event).await,
             ToRoom::Head(top) => {
                 // Whose end was not told, for the queue was full.
-                self.watchers.retain(|_, w| !w.is_over());
+                self.watchers.retain(|_, w| !w.connection.is_over());
                 if let Some(head) = self.head
                     && top > head
                 {
@@ -135,7 +141,7 @@ impl RoomTask {
             }
             ToRoom::Typing(user) => {
                 let frame = encode(&ServerFrame::Typing { room: self.room.id, user });
-                self.watchers.values().for_each(|w| w.send_if_idle(frame.clone()));
+                self.watchers.values().for_each(|w| w.connection.send_if_idle(frame.clone()));
             }
         }
     }
@@ -197,7 +203,7 @@ impl RoomTask {
                 self.begin_at(target);
                 // They subscribe again when they have read the history.
                 for (_, watcher) in std::mem::take(&mut self.watchers) {
-                    self.resync(&watcher, ResyncReason::TooOld);
+                    self.resync(&watcher.connection, ResyncReason::TooOld);
                 }
             }
         }
@@ -215,15 +221,15 @@ impl RoomTask {
         let kept = Kept::new(self.room.id, event.at, self.sent, &event.payload);
         (self.head, self.sent) = (Some(event.at), event.at);
         metrics::counter!("partyline_deliveries_total").increment(self.watchers.len() as u64);
-        self.watchers.retain(|_, w| w.send(Outgoing::Frame(kept.frame.clone())));
+        self.watchers.retain(|_, w| event.at <= w.knows || w.connection.send(Outgoing::Frame(kept.frame.clone())));
         if let Some((user, false)) = kept.membership
             && self.room.visibility != Visibility::Public
         {
             // Nothing later than the removal reaches them.
             self.watchers.retain(|_, w| {
-                let stays = w.user() != Some(user);
+                let stays = w.connection.user() != Some(user);
                 if !stays {
-                    w.send_error(Some(self.room.id), NO_MEMBER);
+                    w.connection.send_error(Some(self.room.id), NO_MEMBER);
                 }
                 stays
             });
@@ -269,7 +275,7 @@ impl RoomTask {
         if !replay.is_empty() && !connection.send(Outgoing::Replay(replay)) {
             return;
         }
-        self.watchers.insert(connection.id(), connection);
+        self.watchers.insert(connection.id(), Watcher { connection, knows: from });
     }
 
     /// Keeps what comes after `from` too: the first who comes back from there brings it, the others find it. Whether
