@@ -149,11 +149,11 @@ impl Service {
     async fn standing_message(&self, access: &Access, id: MessageId) -> Result<Message, ApiError> {
         let find = || async { self.store.message(access.room.id, id).await.map_err(store_failed) };
         let mut found = find().await?;
-        if found.is_none() {
-            if let Some(at) = self.retries.posted_at(access.room.id, id).await {
-                self.caught_up(&access.room, at).await;
-                found = find().await?;
-            }
+        if found.is_none()
+            && let Some(at) = self.retries.posted_at(access.room.id, id).await
+        {
+            self.caught_up(&access.room, at).await;
+            found = find().await?;
         }
         found.filter(|m| !m.deleted).ok_or(ApiError::NotFound)
     }
