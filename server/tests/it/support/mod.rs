@@ -10,7 +10,7 @@ pub use people::Person;
 pub use socket::Socket;
 
 /// How long anything may take that is waited for. Reached only when something is broken.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A setting that `end2end/services env` prints. Missing: the test fails, it is not skipped.
 pub fn setting(name: &str) -> String {
