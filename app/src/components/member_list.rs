@@ -23,6 +23,9 @@ pub fn MemberList(
     view! {
         <aside id="members" class="details" popover="auto" aria-label="Members">
             <h2>"Members"</h2>
+            <button type="button" class="button quiet close" popovertarget="members" popovertargetaction="hide">
+                "Close"
+            </button>
             <ul class="members">
                 <For each=move || members.get() key=|member| (member.user.id, member.role) let:member>
                     <MemberItem member />

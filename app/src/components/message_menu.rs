@@ -1,4 +1,4 @@
-use super::Actions;
+use super::{Actions, steady::keep_in_place};
 use crate::{
     api::{Delete, Edit, React},
     model::{MAX_BODY_BYTES, Message},
@@ -37,6 +37,7 @@ pub fn MessageMenu(
     };
     let on_key = move |event: leptos::ev::KeyboardEvent| {
         if event.key() == "Escape" {
+            keep_in_place(id);
             close();
             if let Some(summary) = menu.get_untracked().and_then(|menu| menu.first_element_child()) {
                 let _ = summary.unchecked_into::<web_sys::HtmlElement>().focus();
@@ -139,7 +140,7 @@ pub fn MessageMenu(
         }
     });
     view! {
-        <details class="menu" name="message-menu" node_ref=menu on:keydown=on_key>
+        <details class="menu" name="message-menu" node_ref=menu on:keydown=on_key on:click=move |_| keep_in_place(id)>
             <summary aria-label=format!("Actions for the message of {}", author.display_name)>
                 <span aria-hidden="true">"⋯"</span>
             </summary>

@@ -19,6 +19,7 @@ mod reactions;
 mod room_header;
 mod room_link;
 mod sidebar;
+mod steady;
 mod timeline;
 
 pub use account::{Account, Brand};
