@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// One question to the brokers. Short, so that a reason that was heard meanwhile ends the waiting.
 const ATTEMPT: Duration = Duration::from_secs(1);
+/// A broker that is busy takes its time with 64 partitions; that happens once in an installation's life.
+const APPEARS: Duration = Duration::from_secs(30);
 /// Between looks at a topic that is being made.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -31,6 +33,7 @@ pub(super) async fn ensure(
         return Ok(found);
     }
     create(settings, topic, partitions, heard).await?;
+    let deadline = Instant::now() + APPEARS;
     loop {
         if let Some(found) = wait(client, topic, heard, deadline).await? {
             return Ok(found);
