@@ -158,10 +158,20 @@ async fn a_client_that_slept_receives_every_missed_message(kind: Kind) {
 async fn who_missed_too_much_is_told_to_read_the_history(kind: Kind) {
     let ada = Person::register(shared(kind), "ada").await;
     let room = ada.make_room("public").await;
-    for _ in 0..70 {
-        futures::future::join_all((0..16).map(|i| ada.post(&room, ["a", "b"][i % 2]))).await;
-    }
     let mut socket = ada.socket().await;
+    socket.subscribe(&room, None).await;
+    let posting = async {
+        for _ in 0..70 {
+            futures::future::join_all((0..16).map(|i| ada.post(&room, ["a", "b"][i % 2]))).await;
+        }
+    };
+    // Until this node has heard them all, there is not yet too much.
+    let hearing = async {
+        for _ in 0..70 * 16 {
+            socket.posted().await;
+        }
+    };
+    tokio::join!(posting, hearing);
     for _ in 0..20 {
         let answer = socket.subscribe(&room, Some(Position::START)).await;
         assert_eq!((&answer["type"], &answer["reason"]), (&json!("resync"), &json!("too_old")), "{answer}");
