@@ -8,7 +8,7 @@ test('the choice of light or dark pages shows, and stays', async ({ server, page
   await page.getByRole('button', { name: 'Dark' }).click();
   await expect(pressed).toHaveText('Dark');
   await expect(page).toHaveURL(/\/rooms\/welcome$/);
-  expect(await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme)).toBe('dark');
+  await expect(page.locator('html')).toHaveCSS('color-scheme', 'dark');
   await page.reload();
   await expect(pressed).toHaveText('Dark');
   await page.getByRole('button', { name: 'System' }).click();
