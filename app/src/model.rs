@@ -414,6 +414,30 @@ pub enum KnownEvent {
     },
 }
 
+impl Event {
+    /// The message whose text this event carries.
+    pub fn text_of(&self) -> Option<MessageId> {
+        match self {
+            Self::Known(KnownEvent::MessagePosted { message }) => Some(message.id),
+            Self::Known(KnownEvent::MessageEdited { id, .. }) => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// The event as it is once that message is deleted: its place remains, the text does not.
+    pub fn without_text(mut self) -> Self {
+        match &mut self {
+            Self::Known(KnownEvent::MessagePosted { message }) => {
+                message.body.clear();
+                message.deleted = true;
+            }
+            Self::Known(KnownEvent::MessageEdited { body, .. }) => body.clear(),
+            _ => {}
+        }
+        self
+    }
+}
+
 impl From<KnownEvent> for Event {
     fn from(e: KnownEvent) -> Self {
         Self::Known(e)

@@ -42,21 +42,12 @@ impl Kept {
         let Ok(ServerFrame::Event { room, at, prev, event }) = serde_json::from_str(self.frame.as_str()) else {
             return 0;
         };
-        if text_of(&event) != Some(deleted) {
+        if event.text_of() != Some(deleted) {
             return 0;
         }
         let before = self.frame.len();
-        self.frame = super::connection::encode(&ServerFrame::Event { room, at, prev, event: without_text(event) });
+        self.frame = super::connection::encode(&ServerFrame::Event { room, at, prev, event: event.without_text() });
         before.saturating_sub(self.frame.len())
-    }
-}
-
-/// The message whose text an event carries.
-fn text_of(event: &Event) -> Option<MessageId> {
-    match event {
-        Event::Known(KnownEvent::MessagePosted { message }) => Some(message.id),
-        Event::Known(KnownEvent::MessageEdited { id, .. }) => Some(*id),
-        _ => None,
     }
 }
 
@@ -72,18 +63,6 @@ fn rare(payload: &[u8]) -> Option<KnownEvent> {
     }
 }
 
-fn without_text(mut event: Event) -> Event {
-    match &mut event {
-        Event::Known(KnownEvent::MessagePosted { message }) => {
-            message.body.clear();
-            message.deleted = true;
-        }
-        Event::Known(KnownEvent::MessageEdited { body, .. }) => body.clear(),
-        _ => {}
-    }
-    event
-}
-
 /// Takes the texts out of what is deleted later among these events, or in what is kept after them.
 pub(super) fn blank_deleted<'k>(events: &mut [RingEvent], kept: impl Iterator<Item = &'k Kept>) {
     let among = events.iter().filter_map(|e| match rare(&e.payload) {
@@ -96,8 +75,8 @@ pub(super) fn blank_deleted<'k>(events: &mut [RingEvent], kept: impl Iterator<It
     }
     for event in events {
         let Ok(parsed) = serde_json::from_slice::<Event>(&event.payload) else { continue };
-        if text_of(&parsed).is_some_and(|id| deleted.contains(&id)) {
-            event.payload = serde_json::to_vec(&without_text(parsed)).expect("an event is plain data").into();
+        if parsed.text_of().is_some_and(|id| deleted.contains(&id)) {
+            event.payload = serde_json::to_vec(&parsed.without_text()).expect("an event is plain data").into();
         }
     }
 }

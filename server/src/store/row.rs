@@ -28,10 +28,6 @@ pub(super) fn unknown_word(e: Invalid) -> StoreError {
     StoreError::Broken(format!("a word of another version: {e}"))
 }
 
-pub(super) fn now() -> Millis {
-    crate::time::now()
-}
-
 /// The columns of an account that others may see.
 #[derive(sqlx::FromRow)]
 pub(super) struct UserRow {

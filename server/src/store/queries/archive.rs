@@ -102,23 +102,11 @@ pub(super) async fn blank(conn: &mut Connection, room: RoomId, id: MessageId) ->
             .bind(room.0)
             .bind(epoch)
             .bind(offset)
-            .bind(write(&blanked(event)))
+            .bind(write(&event.without_text()))
             .execute(&mut *conn)
             .await?;
     }
     Ok(())
-}
-
-fn blanked(mut event: Event) -> Event {
-    match &mut event {
-        Event::Known(KnownEvent::MessagePosted { message }) => {
-            message.body.clear();
-            message.deleted = true;
-        }
-        Event::Known(KnownEvent::MessageEdited { body, .. }) => body.clear(),
-        _ => {}
-    }
-    event
 }
 
 /// An event as the archive keeps it.

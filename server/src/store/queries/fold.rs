@@ -6,11 +6,7 @@
 use super::{Connection, pending::Pending, progress, projection};
 use crate::{
     log::Record,
-    store::{
-        FoldError, Placed, StoreError,
-        failure::refusal,
-        row::{now, signed},
-    },
+    store::{FoldError, Placed, StoreError, failure::refusal, row::signed},
 };
 use app::model::{Event, KnownEvent, Position};
 
@@ -106,7 +102,7 @@ pub(super) async fn bury(
     .bind(payload)
     // A reason may quote what it is about, NUL and all.
     .bind(reason.replace('\0', " "))
-    .bind(now())
+    .bind(crate::time::now())
     .execute(tx)
     .await
     .map_err(StoreError::from)?;

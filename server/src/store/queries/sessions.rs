@@ -1,10 +1,7 @@
 //! Sessions and their refresh tokens.
 
 use super::Connection;
-use crate::store::{
-    NewSession, Rotation, StoreError,
-    row::{UserRow, now},
-};
+use crate::store::{NewSession, Rotation, StoreError, row::UserRow};
 use app::model::{Millis, SessionId, User, UserId};
 use uuid::Uuid;
 
@@ -77,7 +74,7 @@ async fn end_if_reused(tx: &mut Connection, hash: &[u8; 32], now: Millis) -> Res
 pub(super) async fn end(conn: &mut Connection, id: SessionId) -> Result<(), StoreError> {
     sqlx::query("update sessions set ended_at = $2 where id = $1 and ended_at is null")
         .bind(id.0)
-        .bind(now())
+        .bind(crate::time::now())
         .execute(conn)
         .await?;
     Ok(())
@@ -88,7 +85,7 @@ pub(super) async fn end_all(conn: &mut Connection, user: UserId) -> Result<Vec<S
     let ended: Vec<Uuid> =
         sqlx::query_scalar("update sessions set ended_at = $2 where account = $1 and ended_at is null returning id")
             .bind(user.0)
-            .bind(now())
+            .bind(crate::time::now())
             .fetch_all(conn)
             .await?;
     Ok(ended.into_iter().map(SessionId).collect())
