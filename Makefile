@@ -1,6 +1,6 @@
 # `make help` tells what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test dev release cluster check size prerequisites
+.PHONY: help run test dev release cluster check size chaos fuzz prerequisites
 
 # Arguments for the server: make run ARGS='--listen 127.0.0.1:4000'
 ARGS ?=
@@ -30,13 +30,24 @@ cluster: prerequisites ## Kafka, Redis, PostgreSQL and three nodes on this machi
 # Clippy sees server and app in one invocation: with other features it would compile the world again.
 check: prerequisites ## formatting and lints, warnings are errors
 	cargo fmt --all --check
-	cargo clippy -p server -p app --all-targets -- -D warnings
+	cargo clippy -p server -p app -p chaos --all-targets -- -D warnings
 	cargo clippy -p xtask --all-targets -- -D warnings
 	cargo clippy -p frontend --target wasm32-unknown-unknown --target-dir target/front -- -D warnings
 
 size: prerequisites ## what a browser downloads, against the budgets
 	@$(XTASK) site --release
 	@node end2end/size.mjs target/site/pkg
+
+SEED ?= $(shell date +%s)
+MINUTES ?= 10
+chaos: prerequisites ## kill, hold and cut off everything under load, then judge: SEED=… MINUTES=…
+	cargo build --release -p server -p chaos
+	target/release/chaos run --partyline target/release/partyline --seed $(SEED) --minutes $(MINUTES)
+
+SECONDS ?= 30
+READERS ?=
+fuzz: prerequisites ## every parser under libFuzzer, so long each: SECONDS=… READERS=…
+	fuzz/run $(SECONDS) $(READERS)
 
 prerequisites:
 	@xtask/packages build

@@ -13,6 +13,9 @@ pub mod backend;
 mod browser;
 mod components;
 pub mod error;
+#[cfg(feature = "ssr")]
+#[doc(hidden)]
+pub mod fuzz;
 mod live;
 pub mod model;
 mod outbox;

@@ -9,9 +9,11 @@ use uuid::Uuid;
 
 mod emoji;
 mod names;
+mod rest;
 
 pub use emoji::Emoji;
 pub use names::{DisplayName, RoomName, Username};
+pub use rest::Rest;
 
 /// Longest message body, in bytes of UTF-8.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -93,6 +95,15 @@ pub struct Position {
 impl Position {
     /// Before the first event of any room.
     pub const START: Self = Self { epoch: 0, offset: 0 };
+
+    /// After everything of the log before the generation `epoch`, and before the first record of that.
+    pub const fn before(epoch: u32) -> Self {
+        match epoch {
+            0 | 1 => Self::START,
+            // As far as a database's numbers go, so that it comes back from there unchanged.
+            later => Self { epoch: later - 1, offset: i64::MAX as u64 },
+        }
+    }
 
     /// The position of the record at `offset` in generation `epoch` of the log.
     pub const fn new(epoch: u32, offset: u64) -> Self {
@@ -339,13 +350,12 @@ pub struct Posted {
 
 /// What happened in a room. Each is one record of the log.
 ///
-/// A kind that this version does not know is carried as it is, so that nodes of
-/// two versions can run side by side.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+/// What this version does not know, a kind or a field, is carried as it is, so
+/// that nodes of two versions can run side by side.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A kind that this version knows.
-    Known(KnownEvent),
+    /// A kind that this version knows, and what else a later version has put into it.
+    Known(KnownEvent, Rest),
     /// A kind of a later version.
     Unknown(serde_json::Value),
 }
@@ -418,8 +428,8 @@ impl Event {
     /// The message whose text this event carries.
     pub fn text_of(&self) -> Option<MessageId> {
         match self {
-            Self::Known(KnownEvent::MessagePosted { message }) => Some(message.id),
-            Self::Known(KnownEvent::MessageEdited { id, .. }) => Some(*id),
+            Self::Known(KnownEvent::MessagePosted { message }, _) => Some(message.id),
+            Self::Known(KnownEvent::MessageEdited { id, .. }, _) => Some(*id),
             _ => None,
         }
     }
@@ -427,11 +437,16 @@ impl Event {
     /// The event as it is once that message is deleted: its place remains, the text does not.
     pub fn without_text(mut self) -> Self {
         match &mut self {
-            Self::Known(KnownEvent::MessagePosted { message }) => {
+            Self::Known(KnownEvent::MessagePosted { message }, rest) => {
                 message.body.clear();
                 message.deleted = true;
+                // A later version may keep text there too.
+                *rest = Rest::default();
             }
-            Self::Known(KnownEvent::MessageEdited { body, .. }) => body.clear(),
+            Self::Known(KnownEvent::MessageEdited { body, .. }, rest) => {
+                body.clear();
+                *rest = Rest::default();
+            }
             _ => {}
         }
         self
@@ -440,7 +455,7 @@ impl Event {
 
 impl From<KnownEvent> for Event {
     fn from(e: KnownEvent) -> Self {
-        Self::Known(e)
+        Self::Known(e, Rest::default())
     }
 }
 
@@ -465,13 +480,14 @@ pub enum BadBody {
 }
 
 impl MessageBody {
-    /// Takes the text as it is, but for line ends (`\r\n` becomes `\n`), NUL characters and white space at its end.
+    /// Takes the text as it is, but for line ends (`\r\n` and `\r` become `\n`), NUL characters and white space at its
+    /// end. What it gives, it takes as it is.
     ///
     /// # Errors
     /// [`BadBody::Empty`] if nothing is left, [`BadBody::TooLong`] over [`MAX_BODY_BYTES`].
     pub fn parse(text: &str) -> Result<Self, BadBody> {
         // PostgreSQL's text cannot hold NUL: both stores refuse it alike by never getting it.
-        let text = text.replace("\r\n", "\n").replace('\0', "");
+        let text = text.replace('\0', "").replace("\r\n", "\n").replace('\r', "\n");
         let text = text.trim_end();
         if text.trim_start().is_empty() {
             return Err(BadBody::Empty);
@@ -496,6 +512,26 @@ impl MessageBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_position_survives_its_text_and_keeps_its_order(a: (u32, u64), b: (u32, u64)) {
+            let (a, b) = (Position::new(a.0, a.1), Position::new(b.0, b.1));
+            prop_assert_eq!(a.to_string().parse(), Ok(a));
+            prop_assert_eq!(serde_json::from_str::<Position>(&serde_json::to_string(&a).expect("json")).ok(), Some(a));
+            prop_assert_eq!(a.cmp(&b), (a.epoch, a.offset).cmp(&(b.epoch, b.offset)));
+        }
+
+        #[test]
+        fn a_text_that_is_a_position_is_the_one_text_of_it_but_for_zeros(text in "[0-9.+ -]{0,24}") {
+            if let Ok(at) = text.parse::<Position>() {
+                let plain = |digits: &str| digits.trim_start_matches('0').to_owned();
+                let (epoch, offset) = text.split_once('.').expect("it has a dot");
+                prop_assert_eq!((plain(epoch), plain(offset)), (plain(&at.epoch.to_string()), plain(&at.offset.to_string())));
+            }
+        }
+    }
 
     #[test]
     fn positions_are_ordered_by_epoch_then_offset_and_survive_the_wire() {
@@ -519,6 +555,7 @@ mod tests {
     #[test]
     fn a_body_is_kept_but_for_line_ends_and_trailing_space() {
         assert_eq!(MessageBody::parse("  a\r\nb \n\n").expect("good").as_str(), "  a\nb");
+        assert_eq!(MessageBody::parse("a\r\0\nb\r\r\nc").expect("good").as_str(), "a\nb\n\nc");
         assert_eq!(MessageBody::parse(" \n\t"), Err(BadBody::Empty));
         assert!(MessageBody::parse(&"x".repeat(MAX_BODY_BYTES)).is_ok());
         assert_eq!(MessageBody::parse(&"x".repeat(MAX_BODY_BYTES + 1)), Err(BadBody::TooLong));

@@ -3,6 +3,8 @@
 //! The first step of a message's way. What the server refused stays in place
 //! until a person decides; what it could not answer is sent again under the same id.
 
+#[cfg(test)]
+mod properties;
 mod queue;
 
 use crate::{

@@ -108,11 +108,27 @@ pub enum ServerFrame {
         /// Wait so long first, in milliseconds.
         after_ms: u64,
     },
+    /// What the installation can do just now; said when it changes, and after [`ServerFrame::Hello`] unless all is well.
+    Status(Status),
     /// The answer to a ping.
     Pong,
     /// A frame of a later version: ignored.
     #[serde(other)]
     Unknown,
+}
+
+/// What works. Live delivery does as long as the socket stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Messages are taken; if not, what is posted gets `503`.
+    pub posting: bool,
+    /// The history can be read.
+    pub history: bool,
+}
+
+impl Status {
+    /// All is well.
+    pub const WELL: Self = Self { posting: true, history: true };
 }
 
 /// Why a subscription cannot be resumed.

@@ -203,7 +203,7 @@ impl RoomState {
             return Applied::Hole;
         }
         match event {
-            Event::Known(event) => self.fold(at, event),
+            Event::Known(event, _) => self.fold(at, event),
             // A later version's: its place counts, its content is for that version.
             Event::Unknown(_) => {}
         }
@@ -282,12 +282,7 @@ impl RoomState {
                     self.trim();
                 }
             }
-            KnownEvent::MemberJoined { user, role } => {
-                if !self.members.iter().any(|member| member.user.id == user.id) {
-                    self.members.push(Member { user, role });
-                    self.room.members += 1;
-                }
-            }
+            KnownEvent::MemberJoined { user, role } => self.join(user, role),
             KnownEvent::MemberLeft { user, .. } => {
                 let before = self.members.len();
                 self.members.retain(|member| member.user.id != user.id);
@@ -295,7 +290,7 @@ impl RoomState {
                     self.room.members = self.room.members.saturating_sub(1);
                 }
             }
-            KnownEvent::RoomCreated { .. } => {}
+            KnownEvent::RoomCreated { by } => self.join(by, Role::Owner),
             change => {
                 self.change(&change);
                 self.changes.push_back((at, change));
@@ -304,6 +299,16 @@ impl RoomState {
                 {
                     self.forgotten = at;
                 }
+            }
+        }
+    }
+
+    fn join(&mut self, user: User, role: Role) {
+        match self.members.iter_mut().find(|member| member.user.id == user.id) {
+            Some(member) => member.role = role,
+            None => {
+                self.members.push(Member { user, role });
+                self.room.members += 1;
             }
         }
     }
@@ -375,5 +380,7 @@ fn remove(reactions: &mut Vec<Reaction>, emoji: &str, by: &User) {
     reactions.retain(|reaction| !reaction.users.is_empty());
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

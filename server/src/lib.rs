@@ -20,15 +20,21 @@
 pub mod auth;
 pub mod config;
 pub mod fanout;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod http;
 pub mod hub;
 pub mod log;
+pub mod operator;
 pub mod pipeline;
 mod remember;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
 mod serve;
 pub mod service;
 pub mod store;
 pub mod telemetry;
 pub mod time;
+mod wal;
 
 pub use serve::Server;

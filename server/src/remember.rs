@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    hash::Hash,
+    hash::{BuildHasher, Hash, RandomState},
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -13,12 +13,21 @@ const PATIENCE: Duration = Duration::from_millis(300);
 /// How long nobody is asked again after not having answered, while an old answer would do.
 const AWAY: Duration = Duration::from_secs(1);
 
+/// How long somebody who knows nothing waits for an answer that another is waiting for already, before asking too. Long:
+/// a crowd that loses patience with a slow store makes it slower.
+const TURN: Duration = Duration::from_secs(5);
+/// Among so many turns those who ask are spread.
+const TURNS: usize = 64;
+
 /// A bounded memory of answers: fresh for a while, usable for longer in need.
 pub struct Remembered<K, V> {
     fresh: Duration,
     usable: Duration,
     capacity: usize,
     inner: Mutex<Inner<K, V>>,
+    /// A crowd that wants to know the same asks once. Held while somebody is asked: that is their purpose.
+    turns: [tokio::sync::Mutex<()>; TURNS],
+    hasher: RandomState,
 }
 
 struct Inner<K, V> {
@@ -34,7 +43,8 @@ impl<K: Eq + Hash + Clone, V: Clone> Remembered<K, V> {
     /// Answers count as good for `fresh`, and for `usable` where nobody answers.
     pub fn new(fresh: Duration, usable: Duration, capacity: usize) -> Self {
         let inner = Inner { answers: HashMap::new(), changes: 0, away_until: None, doubted: None };
-        Self { fresh, usable, capacity, inner: Mutex::new(inner) }
+        let turns = std::array::from_fn(|_| tokio::sync::Mutex::default());
+        Self { fresh, usable, capacity, inner: Mutex::new(inner), turns, hasher: RandomState::new() }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner<K, V>> {
@@ -55,16 +65,19 @@ impl<K: Eq + Hash + Clone, V: Clone> Remembered<K, V> {
     /// # Errors
     /// Those of `ask`, if nothing usable is known.
     pub async fn recall<E>(&self, key: K, ask: impl Future<Output = Result<Option<V>, E>>) -> Result<Option<V>, E> {
-        let known = self.known(&key);
-        if let Some((value, true)) = known {
-            return Ok(Some(value));
-        }
-        let (changes, away) = {
-            let inner = self.lock();
-            (inner.changes, inner.away_until.is_some_and(|until| Instant::now() < until))
+        let away = || self.lock().away_until.is_some_and(|until| Instant::now() < until);
+        let old = match self.known(&key) {
+            Some((value, fresh)) if fresh || away() => return Ok(Some(value)),
+            known => known.map(|(old, _)| old),
         };
-        let answer = match known {
-            Some((old, _)) if away => return Ok(Some(old)),
+        let turn = &self.turns[self.hasher.hash_one(&key) as usize % TURNS];
+        let _turn = match (tokio::time::timeout(if old.is_some() { PATIENCE } else { TURN }, turn.lock()).await, old) {
+            (Err(_), Some(old)) => return Ok(Some(old)),
+            (turn, _) => turn.ok(),
+        };
+        let changes = self.lock().changes;
+        let answer = match self.known(&key) {
+            Some((value, fresh)) if fresh || away() => return Ok(Some(value)),
             Some((old, _)) => match tokio::time::timeout(PATIENCE, ask).await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(_)) | Err(_) => {
@@ -155,6 +168,20 @@ mod tests {
         memory.lock().away_until = None;
         assert_eq!(memory.recall(1, ready(Ok::<_, Infallible>(None))).await, Ok(None));
         assert_eq!(memory.known(&1), None);
+    }
+
+    #[tokio::test]
+    async fn a_crowd_that_wants_to_know_the_same_asks_once() {
+        let memory = Remembered::new(LONG, LONG, 2);
+        let asked = std::sync::atomic::AtomicUsize::new(0);
+        let ask = || async {
+            asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            Ok::<_, Infallible>(Some("yes"))
+        };
+        let answers = futures::future::join_all((0..100).map(|_| memory.recall(1, ask()))).await;
+        assert!(answers.iter().all(|answer| *answer == Ok(Some("yes"))));
+        assert_eq!(asked.into_inner(), 1);
     }
 
     #[tokio::test]

@@ -6,13 +6,22 @@ use crate::{
     fanout::{self, Fanout},
     http::{self, Origins, Web},
     hub::Hub,
-    log::{self, Log},
-    pipeline::{self, Health, persist, relay},
+    log::{
+        self, Log,
+        guard::GuardedLog,
+        sqlite::{Keep, SqliteLog},
+    },
+    operator,
+    pipeline::{
+        self, Health, persist, relay,
+        watch::{self as comparing, Watch},
+    },
     service::Service,
-    store::{self, Store},
+    store::{self, Store, Upkeep},
     telemetry,
 };
 use anyhow::Context;
+use app::protocol::Status;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::{
     fs,
@@ -23,11 +32,13 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// One partition is enough where one file is written by one process; it keeps the group commit whole.
 const EMBEDDED_PARTITIONS: u32 = 1;
+/// How long its log keeps what the store and the rings have: as Kafka does if nothing else is said.
+const EMBEDDED_LOG_KEEPS: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Partitions of a topic that we make: what a cluster's consumers can be spread over.
 const CLUSTER_PARTITIONS: u32 = 64;
 /// How long the store may take at the start to fold what a crash left in the log.
@@ -44,17 +55,20 @@ pub struct Server {
     admin_link: Option<String>,
     mode: &'static str,
     hub: Arc<Hub>,
+    service: Arc<Service>,
     log: Arc<dyn Log>,
     draining: CancellationToken,
     stop_serving: CancellationToken,
     stop_parts: CancellationToken,
     serving: JoinHandle<()>,
     parts: TaskTracker,
+    failed: watch::Receiver<Option<String>>,
+    guard: Arc<GuardedLog>,
 }
 
 struct Adapters {
     log: Arc<dyn Log>,
-    store: Arc<dyn Store>,
+    store: Arc<dyn Upkeep>,
     fanout: Arc<dyn Fanout>,
     secret: Secret,
     mode: &'static str,
@@ -66,11 +80,20 @@ impl Server {
     /// # Errors
     /// Whatever cannot be opened, reached or trusted; the text names it and shows no secret.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
+        #[cfg(feature = "sabotage")]
+        crate::sabotage::announce();
         telemetry::metrics();
         let listener =
             TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
         let address = listener.local_addr()?;
-        let Adapters { log, store, fanout, secret, mode } = adapters(&config).await?;
+        let Adapters { log, store: upkeep, fanout, secret, mode } = adapters(&config).await?;
+        let store: Arc<dyn Store> = upkeep.clone();
+        let guard = Arc::new(GuardedLog::new(log));
+        let log: Arc<dyn Log> = guard.clone();
+        let health = Health::default();
+        let watch = Arc::new(Watch::new(guard.clone(), store.clone(), health.clone()));
+        watch.examine().await.context("comparing log and store")?;
+        operator::epoch::fits(&*log, &*upkeep).await?;
         let epoch = store.epoch().await.context("reading the log's generation from the store")?;
 
         let origins = Origins::new(if config.public_urls.is_empty() {
@@ -84,31 +107,48 @@ impl Server {
             store.clone(),
             fanout.clone(),
             auth.clone(),
+            watch.clone(),
             epoch,
             config.messages_per_second,
         ));
         let hub = Hub::new(log.clone(), store.clone(), fanout.clone(), epoch);
-        let health = Health::default();
         let (draining, stop_serving, stop_parts) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let parts = TaskTracker::new();
         parts.spawn(telemetry::upkeep(stop_parts.clone()));
+        {
+            let (health, stop) = (health.clone(), stop_parts.clone());
+            parts.spawn(pipeline::supervise(comparing::PART, health, stop, move || {
+                let watch = watch.clone();
+                async move { watch.run().await }
+            }));
+        }
+        let (failing, failed) = watch::channel(None);
+        let epochs = operator::epoch::guard(guard.clone(), upkeep.clone(), epoch, stop_parts.clone());
+        parts.spawn(async move { failing.send_replace(epochs.await) });
 
         if config.parts.contains(&Part::Persist) {
+            parts.spawn(operator::watch::run(log.clone(), upkeep, fanout.clone(), stop_parts.clone()));
             let (log, store, health, stop) = (log.clone(), store.clone(), health.clone(), stop_parts.clone());
+            let guard = guard.clone();
             let of_run = health.clone();
             parts.spawn(pipeline::supervise(persist::PART, health, stop, move || {
-                persist::run(log.clone(), store.clone(), of_run.clone())
+                unless_lost(guard.clone(), persist::run(log.clone(), store.clone(), of_run.clone()))
             }));
         }
         if config.parts.contains(&Part::Relay) {
-            let (log, fanout, health, stop) = (log.clone(), fanout.clone(), health.clone(), stop_parts.clone());
+            let (log, store, fanout) = (log.clone(), store.clone(), fanout.clone());
+            let (health, stop) = (health.clone(), stop_parts.clone());
+            let guard = guard.clone();
             let of_run = health.clone();
             parts.spawn(pipeline::supervise(relay::PART, health, stop, move || {
-                relay::run(log.clone(), fanout.clone(), epoch, of_run.clone())
+                let run = relay::run(log.clone(), store.clone(), fanout.clone(), epoch, of_run.clone());
+                unless_lost(guard.clone(), run)
             }));
         }
 
+        let (says, status) = tokio::sync::watch::channel(Status::WELL);
+        parts.spawn(http::watch_status(log.clone(), store.clone(), says, stop_parts.clone()));
         let web = Web {
             service: service.clone(),
             auth: auth.clone(),
@@ -117,6 +157,7 @@ impl Server {
             store: store.clone(),
             fanout: fanout.clone(),
             health,
+            status,
             origins: origins.clone(),
             draining: draining.clone(),
         };
@@ -132,7 +173,8 @@ impl Server {
                 admin_link = Some(format!("{}/register?admin={}", origins.first(), auth.admin_token()));
             }
             let signals = fanout.signals().context("the fan-out's signals have been taken already")?;
-            parts.spawn(hub.clone().run(signals, move |signal| service.heard(signal)));
+            let heard = service.clone();
+            parts.spawn(hub.clone().run(signals, move |signal| heard.heard(signal)));
             http::router(web)
         } else {
             http::operators(web)
@@ -141,7 +183,22 @@ impl Server {
         let serving = tokio::spawn(async move {
             http::listen(listener, router, stop).await;
         });
-        Ok(Self { address, origins, admin_link, mode, hub, log, draining, stop_serving, stop_parts, serving, parts })
+        Ok(Self {
+            address,
+            origins,
+            admin_link,
+            mode,
+            hub,
+            service,
+            log,
+            draining,
+            stop_serving,
+            stop_parts,
+            serving,
+            parts,
+            failed,
+            guard,
+        })
     }
 
     /// Where it listens.
@@ -164,6 +221,26 @@ impl Server {
         self.mode
     }
 
+    /// Waits until the log is lost, and says how. The node reads and shows what there is, and takes nothing any more.
+    pub async fn lost(&self) -> String {
+        self.guard.lost().await
+    }
+
+    /// Waits until this node must not go on, and says why: somebody has declared a new generation of the log. Then it is
+    /// to be shut down, and started again.
+    pub async fn failed(&self) -> String {
+        let mut failed = self.failed.clone();
+        loop {
+            if let Some(reason) = failed.borrow_and_update().clone() {
+                return reason;
+            }
+            if failed.changed().await.is_err() {
+                // The guard has ended without a word: the node is being shut down.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     /// Goes away in order: not ready any more; clients asked to go elsewhere; sockets closed; requests under way
     /// answered; the groups left and their offsets committed; what was appended acknowledged.
     pub async fn shutdown(self) {
@@ -173,6 +250,10 @@ impl Server {
         if tokio::time::timeout(REQUESTS_END, self.serving).await.is_err() {
             tracing::warn!("some requests were still under way at the end");
         }
+        // Of requests whose senders have hung up something may be under way still.
+        if tokio::time::timeout(REQUESTS_END, self.service.finish()).await.is_err() {
+            tracing::warn!("some appends were still under way at the end");
+        }
         self.hub.stop().await;
         self.stop_parts.cancel();
         self.parts.close();
@@ -180,6 +261,14 @@ impl Server {
             tracing::warn!("a part of the pipeline did not end in time");
         }
         self.log.close().await;
+    }
+}
+
+/// A part of the pipeline ends as soon as the log is lost: what it would read is not what it thinks.
+async fn unless_lost(log: Arc<GuardedLog>, part: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::select! {
+        ended = part => ended,
+        reason = log.lost() => anyhow::bail!("{reason}"),
     }
 }
 
@@ -198,7 +287,8 @@ async fn adapters(config: &Config) -> anyhow::Result<Adapters> {
                 made.and_then(|f| f.set_permissions(fs::Permissions::from_mode(0o600)))
                     .with_context(|| format!("cannot write {}", file.display()))?;
             }
-            let log = log::sqlite::SqliteLog::open(data_dir, EMBEDDED_PARTITIONS).await?;
+            let retention = Keep { time: EMBEDDED_LOG_KEEPS, groups: &[persist::PART, relay::PART] };
+            let log = SqliteLog::open_with(data_dir, EMBEDDED_PARTITIONS, retention).await?;
             let store = store::sqlite::SqliteStore::open(data_dir).await?;
             let secret = match &config.jwt_secret {
                 Some(secret) => secret.clone(),
@@ -237,12 +327,7 @@ async fn catch_up(log: &dyn Log, store: &dyn Store) -> anyhow::Result<()> {
         let end = log.end(partition).await?;
         loop {
             let progress = store.progress(partition).await?;
-            anyhow::ensure!(
-                progress <= end,
-                "the store is ahead of the log (partition {partition}: {progress} against {end}): the log's file was lost \
-                 or replaced by an older one"
-            );
-            if progress == end {
+            if progress >= end {
                 break;
             }
             if Instant::now() > deadline {

@@ -18,6 +18,13 @@ pub fn init_log() {
     };
 }
 
+/// For commands whose answer is what they print: `RUST_LOG` chooses, nothing if it is not set.
+pub fn init_quiet_log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("off"));
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+}
+
 /// Folds what histograms have collected, until `stop`: nobody may be asking for it.
 pub async fn upkeep(stop: CancellationToken) {
     let mut every = tokio::time::interval(std::time::Duration::from_secs(5));

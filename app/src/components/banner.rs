@@ -1,20 +1,26 @@
 use crate::{
     live::{Link, Live},
+    protocol::Status,
     url,
 };
 use leptos::prelude::*;
 
-/// Says that the connection is gone, since when it matters, and what happens next.
+/// Says that the connection is gone, since when it matters, or what does not work, and what happens next.
 #[component]
 pub fn Banner() -> impl IntoView {
     let live = use_context::<Live>();
     let link = Memo::new(move |_| live.map_or(Link::Connecting, |live| live.link().get()));
+    let status = Memo::new(move |_| live.map_or(Status::WELL, |live| live.status().get()));
     let here = leptos_router::hooks::use_location().pathname;
     // The region is always there: a screen reader speaks of what changes in it.
     view! {
         <div class="banner-region" role="status">
             {move || match link.get() {
-                Link::Connecting | Link::Online => None,
+                Link::Connecting => None,
+                Link::Online => {
+                    let (what, then) = troubles(status.get())?;
+                    Some(view! { <div class="banner"><p><strong>{what}</strong>" "{then}</p></div> }.into_any())
+                }
                 Link::Lost { retry_in_s } => {
                     Some(
                         view! {
@@ -64,5 +70,18 @@ pub fn Banner() -> impl IntoView {
                 }
             }}
         </div>
+    }
+}
+
+/// What does not work, and what that means for whoever writes.
+fn troubles(status: Status) -> Option<(&'static str, &'static str)> {
+    match (status.posting, status.history) {
+        (true, true) => None,
+        (true, false) => Some(("Older messages cannot be read just now.", "New ones arrive, and none is lost.")),
+        (false, true) => Some(("Messages cannot be sent just now.", "What you write is kept and sent later.")),
+        (false, false) => Some((
+            "Messages can neither be sent nor read back just now.",
+            "What you write is kept and sent later; nothing is lost.",
+        )),
     }
 }

@@ -14,7 +14,7 @@ mod reads;
 mod socket;
 mod typing;
 
-use crate::{model::RoomId, outbox::Outbox, state::RoomState};
+use crate::{model::RoomId, outbox::Outbox, protocol::Status, state::RoomState};
 pub use backoff::backoff_ms;
 use leptos::prelude::*;
 use std::collections::HashMap;
@@ -56,6 +56,7 @@ type Commands = ();
 #[derive(Clone, Copy)]
 pub struct Live {
     link: RwSignal<Link>,
+    status: RwSignal<Status>,
     watched: StoredValue<HashMap<RoomId, RwSignal<RoomState>>>,
     typing: RwSignal<Typing>,
     #[cfg(feature = "hydrate")]
@@ -71,6 +72,7 @@ impl Live {
     pub fn provide(outbox: Outbox, signed_in: bool) -> Self {
         let live = Self {
             link: RwSignal::new(Link::Connecting),
+            status: RwSignal::new(Status::WELL),
             watched: StoredValue::default(),
             typing: RwSignal::default(),
             #[cfg(feature = "hydrate")]
@@ -86,6 +88,11 @@ impl Live {
     /// How the connection is.
     pub fn link(self) -> RwSignal<Link> {
         self.link
+    }
+
+    /// What works at the other end of the connection.
+    pub fn status(self) -> Signal<Status> {
+        self.status.into()
     }
 
     /// Who types in a room just now, by user name.

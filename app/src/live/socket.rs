@@ -11,7 +11,7 @@ use crate::{
     api,
     browser::{now, random, sleep_ms, within_ms},
     model::{Millis, Position, RoomId},
-    protocol::{ClientFrame, HEARTBEAT_MS, ResyncReason, SILENCE_MS, SUBPROTOCOL, ServerFrame, close},
+    protocol::{ClientFrame, HEARTBEAT_MS, ResyncReason, SILENCE_MS, SUBPROTOCOL, ServerFrame, Status, close},
     state::{Applied, RoomState},
 };
 use futures::{FutureExt, SinkExt, StreamExt, channel::mpsc::Receiver, select, stream::SplitSink};
@@ -185,6 +185,7 @@ impl Connection {
         match frame {
             ServerFrame::Hello { .. } => {
                 self.greeted = true;
+                self.live.status.set(Status::WELL);
                 self.live.link.set(Link::Online);
                 for room in self.live.watched.with_value(|watched| watched.keys().copied().collect::<Vec<_>>()) {
                     self.subscribe(room, sender).await;
@@ -228,6 +229,7 @@ impl Connection {
                 read_again(self.live, room, reason);
             }
             ServerFrame::Typing { room, user } => self.live.typing.update(|typing| typing.heard(room, user, now())),
+            ServerFrame::Status(status) => self.live.status.set(status),
             ServerFrame::Reconnect { after_ms } => return Some(End::Resume { after_ms }),
             ServerFrame::Error { room: Some(room), .. } => self.asks.refused(room, now(), random()),
             ServerFrame::Error { room: None, .. } | ServerFrame::Pong | ServerFrame::Unknown => {}

@@ -44,7 +44,7 @@ impl Typing {
 /// Whose message an event is.
 pub fn author(event: &Event) -> Option<&str> {
     match event {
-        Event::Known(KnownEvent::MessagePosted { message }) => Some(&message.author.username),
+        Event::Known(KnownEvent::MessagePosted { message }, _) => Some(&message.author.username),
         _ => None,
     }
 }

@@ -122,11 +122,20 @@ fn RoomBody(view: RoomData, wanted: Wanted) -> impl IntoView {
 #[component]
 fn Trouble(error: ApiError) -> impl IntoView {
     let again = leptos_router::hooks::use_location().pathname;
+    // Nobody has tried to change anything: what matters is that nothing is gone.
+    let (what, why) = match error {
+        ApiError::Unavailable { .. } => (
+            "This room cannot be read just now",
+            "Nothing is lost: its messages are kept and will be here again, and so will what is written meanwhile."
+                .into(),
+        ),
+        error => ("This did not work", words::sentence(&error.to_string())),
+    };
     view! {
         <Title text="Not now" />
-        <main id="main" class="entry" tabindex="-1">
-            <h1>"This did not work"</h1>
-            <p>{words::sentence(&error.to_string())}</p>
+        <main id="main" class="entry trouble" tabindex="-1">
+            <h1>{what}</h1>
+            <p>{why}</p>
             <a class="button primary" rel="external" href=move || again.get()>"Try again"</a>
         </main>
     }

@@ -1,13 +1,18 @@
 //! The fan-out within one process.
 
-use super::{Fanout, FanoutError, Notice, RING_EVENTS, Relayed, Ring, RingEvent, Signal, signals::Signals};
+use super::{
+    Batch, Fanout, FanoutError, Notice, PublishError, RING_EVENTS, Relayed, Ring, RingEvent, Signal,
+    claims::{Claim, Claimed, Fate, LocalClaims},
+    signals::Signals,
+};
 use app::model::{Position, RoomId};
 use async_trait::async_trait;
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// A ring keeps fewer than [`RING_EVENTS`] if they are larger together, but the newest always.
 const RING_BYTES: usize = 1024 * 1024;
@@ -22,12 +27,16 @@ const EVENT_BYTES: usize = 128;
 pub struct LocalFanout {
     signals: Signals,
     rooms: Mutex<Rooms>,
+    /// In one process everything is heard.
+    hearing: watch::Sender<bool>,
+    claims: LocalClaims,
 }
 
 #[derive(Default)]
 struct Rooms {
     watched: HashSet<RoomId>,
     rings: HashMap<RoomId, LocalRing>,
+    markers: HashMap<u32, Position>,
     /// The rings of rooms that nobody watches, by when they were used.
     idle: BTreeMap<u64, RoomId>,
     idle_bytes: usize,
@@ -44,7 +53,12 @@ struct LocalRing {
 impl LocalFanout {
     /// Nothing in it yet.
     pub fn new() -> Self {
-        Self { signals: Signals::new(), rooms: Mutex::default() }
+        Self {
+            signals: Signals::new(),
+            rooms: Mutex::default(),
+            hearing: watch::Sender::new(true),
+            claims: LocalClaims::default(),
+        }
     }
 
     fn rooms(&self) -> MutexGuard<'_, Rooms> {
@@ -60,17 +74,29 @@ impl Default for LocalFanout {
 
 #[async_trait]
 impl Fanout for LocalFanout {
-    async fn publish(&self, events: &[Relayed]) -> Result<(), FanoutError> {
-        for event in events {
+    async fn publish(&self, batch: &Batch<'_>) -> Result<(), PublishError> {
+        let marker = self.rooms().markers.get(&batch.partition).copied();
+        if batch.after > marker {
+            return Err(PublishError::WentBack { marker });
+        }
+        for event in batch.events {
             // Offered under the lock: watchers hear in the ring's order.
             let mut rooms = self.rooms();
-            if let Some(added) = rooms.add(event)
+            if let Some(added) = rooms.add(event, marker)
                 && rooms.watched.contains(&event.room)
             {
                 self.signals.offer(Signal::Event { room: event.room, event: added });
             }
         }
+        let mut rooms = self.rooms();
+        let marker = rooms.markers.entry(batch.partition).or_insert(batch.upto);
+        *marker = batch.upto.max(*marker);
         Ok(())
+    }
+
+    async fn relayed(&self, partitions: &[u32]) -> Result<Vec<Option<Position>>, FanoutError> {
+        let rooms = self.rooms();
+        Ok(partitions.iter().map(|partition| rooms.markers.get(partition).copied()).collect())
     }
 
     async fn watch(&self, room: RoomId) -> Result<(), FanoutError> {
@@ -104,8 +130,30 @@ impl Fanout for LocalFanout {
         Ok(())
     }
 
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, FanoutError> {
+        Ok(self.claims.claim(claim))
+    }
+
+    async fn settle(&self, claim: &Claim, fate: Fate) -> Result<(), FanoutError> {
+        self.claims.settle(claim, fate);
+        Ok(())
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<(), FanoutError> {
+        self.claims.release(claim);
+        Ok(())
+    }
+
+    fn claims_lost_at(&self) -> Option<Instant> {
+        self.claims.lost_at()
+    }
+
     fn signals(&self) -> Option<mpsc::Receiver<Signal>> {
         self.signals.take()
+    }
+
+    fn hearing(&self) -> watch::Receiver<bool> {
+        self.hearing.subscribe()
     }
 
     async fn check(&self) -> Result<(), FanoutError> {
@@ -114,10 +162,10 @@ impl Fanout for LocalFanout {
 }
 
 impl Rooms {
-    /// Appends to the room's ring, unless it is not new.
-    fn add(&mut self, event: &Relayed) -> Option<RingEvent> {
+    /// Appends to the room's ring, unless it is not new. What is not after the marker was decided before.
+    fn add(&mut self, event: &Relayed, marker: Option<Position>) -> Option<RingEvent> {
         let top = self.rings.get(&event.room).and_then(LocalRing::top);
-        if top.is_some_and(|top| event.at <= top) {
+        if Some(event.at) <= top.max(marker) {
             return None;
         }
         let prev = top.or(event.first.then_some(Position::START));
@@ -190,13 +238,13 @@ mod tests {
     async fn a_ring_of_large_events_keeps_fewer_and_says_so() {
         let (fanout, room) = (LocalFanout::new(), RoomId::new());
         for offset in 0..10 {
-            fanout.publish(&[event(room, offset, RING_BYTES / 4)]).await.unwrap();
+            fanout.publish(&Batch::of(0, &[event(room, offset, RING_BYTES / 4)])).await.unwrap();
         }
         let ring = fanout.ring(room, Position::START).await.unwrap();
         assert_eq!(ring.top, Some(Position::new(1, 9)));
         assert_eq!(ring.events.len(), 3);
         assert!(!ring.complete);
-        fanout.publish(&[event(room, 10, 2 * RING_BYTES)]).await.unwrap();
+        fanout.publish(&Batch::of(0, &[event(room, 10, 2 * RING_BYTES)])).await.unwrap();
         let ring = fanout.ring(room, Position::new(1, 9)).await.unwrap();
         assert_eq!((ring.events.len(), ring.complete), (1, true), "the newest stays, however large");
     }
@@ -206,14 +254,14 @@ mod tests {
         let fanout = LocalFanout::new();
         let (watched, oldest, used_again) = (RoomId::new(), RoomId::new(), RoomId::new());
         fanout.watch(watched).await.unwrap();
-        for room in [watched, oldest, used_again] {
-            fanout.publish(&[event(room, 0, 1)]).await.unwrap();
+        for (room, offset) in [watched, oldest, used_again].into_iter().zip(0..) {
+            fanout.publish(&Batch::of(0, &[event(room, offset, 1)])).await.unwrap();
         }
-        let others: Vec<Relayed> = (0..IDLE_RINGS - 2).map(|_| event(RoomId::new(), 0, 1)).collect();
-        fanout.publish(&others).await.unwrap();
-        fanout.publish(&[event(used_again, 1, 1), event(RoomId::new(), 0, 1)]).await.unwrap();
+        let others: Vec<Relayed> = (0..IDLE_RINGS - 2).map(|_| event(RoomId::new(), 3, 1)).collect();
+        fanout.publish(&Batch::of(0, &others)).await.unwrap();
+        fanout.publish(&Batch::of(0, &[event(used_again, 4, 1), event(RoomId::new(), 5, 1)])).await.unwrap();
         let heads = fanout.heads(&[watched, oldest, used_again]).await.unwrap();
-        assert_eq!(heads, [Some(Position::new(1, 0)), None, Some(Position::new(1, 1))]);
+        assert_eq!(heads, [Some(Position::new(1, 0)), None, Some(Position::new(1, 4))]);
         fanout.unwatch(watched).await;
         let rooms = fanout.rooms();
         assert_eq!((rooms.idle.len(), rooms.rings.len()), (IDLE_RINGS, IDLE_RINGS));

@@ -8,11 +8,15 @@ use app::model::{Position, Role, RoomId, SessionId, UserId};
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
+pub mod claims;
 pub mod local;
 pub mod redis;
 mod signals;
+
+use claims::{Claim, Claimed, Fate};
+use std::time::Instant;
 
 /// How many events of a room its ring keeps.
 pub const RING_EVENTS: usize = 256;
@@ -30,6 +34,49 @@ pub struct Relayed {
     pub first: bool,
     /// The event as JSON, ready to be put into a frame.
     pub payload: Bytes,
+}
+
+/// Events of one partition, all that it has between two places, in its order.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// Which partition.
+    pub partition: u32,
+    /// What this relay knows to be relayed: a fan-out that does not know of it has gone back, and takes nothing.
+    /// `None`: the relay knows nothing yet.
+    pub after: Option<Position>,
+    /// With these events, everything of the partition up to here is relayed.
+    pub upto: Position,
+    /// The events; some records come to none.
+    pub events: &'a [Relayed],
+}
+
+impl<'a> Batch<'a> {
+    /// These events, and whatever was before them.
+    pub fn of(partition: u32, events: &'a [Relayed]) -> Self {
+        let upto = events.iter().map(|e| e.at).max().unwrap_or(Position::START);
+        Self { partition, after: None, upto, events }
+    }
+
+    /// The same in pieces, each after the one before it.
+    fn pieces(&self, most_events: usize, most_bytes: usize) -> Vec<Self> {
+        let mut pieces = Vec::new();
+        let (mut after, mut rest) = (self.after, self.events);
+        loop {
+            let mut bytes = 0;
+            let fits = rest.iter().take(most_events).take_while(|event| {
+                bytes += event.payload.len();
+                bytes <= most_bytes
+            });
+            let (events, later) = rest.split_at(fits.count().max(1).min(rest.len()));
+            let upto =
+                if later.is_empty() { self.upto } else { events.iter().map(|e| e.at).max().unwrap_or(self.upto) };
+            pieces.push(Self { partition: self.partition, after, upto, events });
+            if later.is_empty() {
+                return pieces;
+            }
+            (after, rest) = (Some(upto), later);
+        }
+    }
 }
 
 /// An event as the ring has it.
@@ -125,6 +172,21 @@ pub enum Signal {
 #[error("the fan-out is not available: {0}")]
 pub struct FanoutError(pub String);
 
+/// Why events were not published.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PublishError {
+    /// Any part of the batch may have been done, its beginning; doing it again is harmless.
+    #[error(transparent)]
+    Away(#[from] FanoutError),
+    /// It was put back to an earlier state (restored, emptied, failed over to a copy that lacks the latest), and took
+    /// nothing: what comes after `marker` must be published again first, or `prev` would lie.
+    #[error("the fan-out went back to {marker:?}")]
+    WentBack {
+        /// Everything up to here is in the rings; `None`: it knows nothing of this partition.
+        marker: Option<Position>,
+    },
+}
+
 /// Carries events to the nodes that watch a room, and keeps each room's latest.
 ///
 /// Guarantees, each a test of the conformance suite under its name:
@@ -135,15 +197,26 @@ pub struct FanoutError(pub String);
 /// - *ring says when it is incomplete*: never a silent short answer.
 /// - *heads are the rings' tops*.
 /// - *notices reach every node*, the sender's too.
+/// - *one claim*: of all that claim a message id, one is told that it is its own; the others learn what became of it.
 /// - *gap after reconnection*: once a lost connection is back and rooms are watched again, [`Signal::Gap`] follows.
+/// - *marker is behind no ring*: what [`Fanout::relayed`] says is in the rings, whatever state the fan-out was put back to.
+/// - *a fan-out that went back takes nothing* until what it lacks is published again.
+/// - *silence is told*: within half a second or so of hearing nothing any more, [`Fanout::hearing`] says `false`.
 #[async_trait]
 pub trait Fanout: Send + Sync + 'static {
-    /// Puts events into their rings and sends them to the watchers. All of one room are in order.
+    /// Puts events into their rings, sends them to the watchers and moves the partition's marker, which never goes back
+    /// by this. All of one room are in order.
     ///
     /// # Errors
-    /// [`FanoutError`]; any part of the batch may have been done, of each room its beginning, and doing it again is
-    /// harmless. Go on with later events of a room only after that: what is left out would be a hole that `prev` hides.
-    async fn publish(&self, events: &[Relayed]) -> Result<(), FanoutError>;
+    /// [`PublishError`]. Go on with later events of a room only after having published these: what is left out would be a
+    /// hole that `prev` hides.
+    async fn publish(&self, batch: &Batch<'_>) -> Result<(), PublishError>;
+
+    /// The partitions' markers: everything up to there is relayed, and was put into the rings. `None`: not known.
+    ///
+    /// # Errors
+    /// [`FanoutError`]
+    async fn relayed(&self, partitions: &[u32]) -> Result<Vec<Option<Position>>, FanoutError>;
 
     /// Begins to hear of a room. When it returns, what is published later arrives.
     ///
@@ -172,9 +245,35 @@ pub trait Fanout: Send + Sync + 'static {
     /// [`FanoutError`]; it may have been told.
     async fn tell(&self, notice: &Notice) -> Result<(), FanoutError>;
 
+    /// Claims a message id, unless somebody has. Kept for [`claims::CLAIM_LIFE`], unless lost. The same claim made again
+    /// is still its own.
+    ///
+    /// # Errors
+    /// [`FanoutError`]; it may have been claimed.
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, FanoutError>;
+
+    /// Says what became of a claim. [`Fate::Posted`] holds whoever had claimed it; anything else only if it was this one.
+    ///
+    /// # Errors
+    /// [`FanoutError`]; it may have been said.
+    async fn settle(&self, claim: &Claim, fate: Fate) -> Result<(), FanoutError>;
+
+    /// Nothing was posted: the id is free again, if this claim still has it.
+    ///
+    /// # Errors
+    /// [`FanoutError`]; it may have been released.
+    async fn release(&self, claim: &Claim) -> Result<(), FanoutError>;
+
+    /// Claims that were made before this, at whatever node, may be lost; `None`: none are, as far as this node can tell.
+    fn claims_lost_at(&self) -> Option<Instant>;
+
     /// What this node hears. Taken once, by the hub. At most [`SIGNALS`] wait; what comes then is lost and
     /// [`Signal::Gap`] follows as soon as there is room.
     fn signals(&self) -> Option<mpsc::Receiver<Signal>>;
+
+    /// Whether what is published arrives here. `false` from the moment on when nothing is heard any more: the connection
+    /// is lost, or silent for longer than it may be. After `true` comes [`Signal::Gap`].
+    fn hearing(&self) -> watch::Receiver<bool>;
 
     /// Is it there?
     ///

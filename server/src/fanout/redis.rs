@@ -4,18 +4,25 @@
 //! and publishes in one step, so that `prev` is true whoever relays. Two
 //! connections: [`commands`] asks, [`listen`] hears.
 
+mod claims;
 mod client;
 mod commands;
+pub mod facts;
 mod keys;
 mod listen;
 
 use self::{
+    claims::RedisClaims,
     client::client,
     commands::Commands,
     keys::{Keys, id, position, prev},
     listen::Listener,
 };
-use super::{Fanout, FanoutError, Notice, RING_EVENTS, Relayed, Ring, RingEvent, Signal, signals::Signals};
+use super::{
+    Batch, Fanout, FanoutError, Notice, PublishError, RING_EVENTS, Ring, RingEvent, Signal,
+    claims::{Claim, Claimed, Fate},
+    signals::Signals,
+};
 use crate::config::RedisConfig;
 use app::model::{Position, RoomId};
 use async_trait::async_trait;
@@ -24,8 +31,12 @@ use redis::{
     from_redis_value,
     streams::{StreamId, StreamRangeReply},
 };
-use std::{sync::Arc, time::Duration};
-use tokio::sync::mpsc;
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::{mpsc, watch};
 
 /// When a ring goes that nothing was added to. Then the next event's `prev` is unknown, which is repaired.
 const IDLE_RING: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -44,6 +55,7 @@ pub struct RedisFanout {
     commands: Commands,
     listener: Listener,
     signals: Arc<Signals>,
+    claims: Arc<RedisClaims>,
 }
 
 impl RedisFanout {
@@ -57,8 +69,10 @@ impl RedisFanout {
         let keys = Keys::new(&config.namespace);
         let signals = Arc::new(Signals::new());
         let started = async {
-            let listener = Listener::start(client.clone(), keys.clone(), signals.clone()).await?;
-            let fanout = Self { keys, commands: Commands::new(client)?, listener, signals };
+            let claims = Arc::new(RedisClaims::default());
+            let lost = claims.clone();
+            let listener = Listener::start(client.clone(), keys.clone(), signals.clone(), lost).await?;
+            let fanout = Self { keys, commands: Commands::new(client)?, listener, signals, claims };
             fanout.check().await?;
             Ok(fanout)
         };
@@ -67,46 +81,48 @@ impl RedisFanout {
             .unwrap_or_else(|_| Err(FanoutError(format!("no connection to Redis within {} s", START.as_secs()))))
     }
 
-    /// One script call for each room: Redis may refuse a call (memory is full, say) and take the next one, and then a
-    /// room's later event must not get in without the earlier.
-    async fn publish_some(&self, events: &[Relayed]) -> Result<(), FanoutError> {
-        let mut rooms: Vec<(RoomId, Vec<&Relayed>)> = Vec::new();
-        let mut places = std::collections::HashMap::new();
-        for event in events {
-            let place = *places.entry(event.room).or_insert_with(|| {
-                rooms.push((event.room, Vec::new()));
-                rooms.len() - 1
+    /// One script call: that nothing is taken by a Redis that went back, the rings and the marker are one step. (In a
+    /// Redis Cluster it would have to be one for each slot, each with a marker of its own.)
+    async fn publish_piece(&self, batch: &Batch<'_>) -> Result<(), PublishError> {
+        let mut rings: HashMap<RoomId, usize> = HashMap::new();
+        let mut keys = vec![self.keys.relayed(batch.partition)];
+        for event in batch.events {
+            rings.entry(event.room).or_insert_with(|| {
+                keys.push(self.keys.ring(event.room));
+                keys.len()
             });
-            rooms[place].1.push(event);
         }
         let mut calls = redis::pipe();
-        for (room, events) in rooms {
-            let call = calls.cmd("EVALSHA").arg(self.commands.publish_script()).arg(1).arg(self.keys.ring(room));
-            call.arg(self.keys.live(room)).arg(RING_EVENTS).arg(IDLE_RING.as_secs());
-            for event in events {
-                call.arg(id(event.at)).arg(u8::from(event.first)).arg(&event.payload[..]);
-            }
-            call.ignore();
+        let call = calls.cmd("EVALSHA").arg(self.commands.publish_script()).arg(keys.len()).arg(keys);
+        call.arg(RING_EVENTS).arg(IDLE_RING.as_secs()).arg(batch.after.map_or("-".into(), id)).arg(id(batch.upto));
+        for event in batch.events {
+            call.arg(rings[&event.room]).arg(id(event.at)).arg(u8::from(event.first)).arg(&event.payload[..]);
         }
-        self.commands.ask(&calls).await
+        let (went_back_to,): (Option<Vec<u8>>,) = self.commands.ask(&calls).await?;
+        match went_back_to {
+            None => Ok(()),
+            Some(marker) => Err(PublishError::WentBack { marker: prev(&marker).ok_or_else(foreign)? }),
+        }
     }
 }
 
 #[async_trait]
 impl Fanout for RedisFanout {
-    async fn publish(&self, events: &[Relayed]) -> Result<(), FanoutError> {
-        let mut rest = events;
-        while !rest.is_empty() {
-            let mut bytes = 0;
-            let fits = rest.iter().take(PUBLISH_EVENTS).take_while(|event| {
-                bytes += event.payload.len();
-                bytes <= PUBLISH_BYTES
-            });
-            let (some, later) = rest.split_at(fits.count().max(1));
-            self.publish_some(some).await?;
-            rest = later;
+    async fn publish(&self, batch: &Batch<'_>) -> Result<(), PublishError> {
+        for piece in batch.pieces(PUBLISH_EVENTS, PUBLISH_BYTES) {
+            self.publish_piece(&piece).await?;
         }
         Ok(())
+    }
+
+    async fn relayed(&self, partitions: &[u32]) -> Result<Vec<Option<Position>>, FanoutError> {
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut ask = redis::pipe();
+        ask.cmd("MGET").arg(partitions.iter().map(|p| self.keys.relayed(*p)).collect::<Vec<_>>());
+        let (markers,): (Vec<Option<Vec<u8>>>,) = self.commands.ask(&ask).await?;
+        markers.into_iter().map(|marker| marker.map(|id| position(&id).ok_or_else(foreign)).transpose()).collect()
     }
 
     async fn watch(&self, room: RoomId) -> Result<(), FanoutError> {
@@ -151,8 +167,28 @@ impl Fanout for RedisFanout {
         self.commands.ask(&ask).await
     }
 
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, FanoutError> {
+        self.claims.claim(&self.commands, &self.keys, claim).await
+    }
+
+    async fn settle(&self, claim: &Claim, fate: Fate) -> Result<(), FanoutError> {
+        self.claims.settle(&self.commands, &self.keys, claim, fate).await
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<(), FanoutError> {
+        self.claims.release(&self.commands, &self.keys, claim).await
+    }
+
+    fn claims_lost_at(&self) -> Option<Instant> {
+        self.claims.lost_at()
+    }
+
     fn signals(&self) -> Option<mpsc::Receiver<Signal>> {
         self.signals.take()
+    }
+
+    fn hearing(&self) -> watch::Receiver<bool> {
+        self.listener.hearing()
     }
 
     async fn check(&self) -> Result<(), FanoutError> {
@@ -171,6 +207,31 @@ fn ring_event(mut entry: StreamId) -> Result<RingEvent, FanoutError> {
         prev: prev(&before).ok_or_else(foreign)?,
         payload: Bytes::from(payload),
     })
+}
+
+/// Are these settings of any use? Nothing is connected.
+pub(crate) fn usable(config: &RedisConfig) -> Result<(), FanoutError> {
+    client(config).map(drop)
+}
+
+/// What Redis brings, for [`crate::fuzz`].
+pub(crate) fn fuzz(data: &[u8]) {
+    if let Some(event) = keys::published(data.to_vec()) {
+        let before = event.prev.map_or("-".into(), id);
+        let written = [id(event.at).as_bytes(), b" ", before.as_bytes(), b" ", &event.payload].concat();
+        assert_eq!(keys::published(written), Some(event));
+    }
+    let mut parts = data.splitn(3, |byte| *byte == b' ');
+    let mut part = || parts.next().unwrap_or_default();
+    let entry_id = String::from_utf8_lossy(part()).into_owned();
+    let map = ["prev", "payload"].map(|name| (name.to_owned(), redis::Value::BulkString(part().to_vec()))).into();
+    if let Ok(event) = ring_event(StreamId { id: entry_id, map, ..StreamId::default() }) {
+        assert_eq!(position(id(event.at).as_bytes()), Some(event.at));
+    }
+    let keys = Keys::new("party{line}");
+    if let Some(room) = keys.room_of(data) {
+        assert_eq!(keys.room_of(keys.live(room).as_bytes()), Some(room));
+    }
 }
 
 fn foreign() -> FanoutError {

@@ -72,7 +72,7 @@ pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 }
 
 /// May a browser on another page have made this request? Then it must not write in somebody's name.
-fn is_cross_site(headers: &HeaderMap, origins: &Origins, with_cookie: bool) -> bool {
+pub(super) fn is_cross_site(headers: &HeaderMap, origins: &Origins, with_cookie: bool) -> bool {
     let text = |name| headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
     if let Some(origin) = text("origin") {
         return !origins.allow(origin);

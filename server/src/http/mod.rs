@@ -1,7 +1,7 @@
 //! HTTP: pages, API, sockets. Thin: everything is decided in [`crate::service`].
 
 use crate::{auth::Auth, fanout::Fanout, hub::Hub, log::Log, pipeline::Health, service::Service, store::Store};
-use app::error::ApiError;
+use app::{error::ApiError, protocol::Status};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, MatchedPath, Request},
@@ -11,10 +11,12 @@ use axum::{
     routing::{delete, get, post, put},
 };
 use std::{sync::Arc, time::Instant};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower_http::{compression::CompressionLayer, set_header::SetResponseHeaderLayer};
 
 mod body;
+pub(crate) mod fuzz;
 mod health;
 mod identity;
 mod listen;
@@ -24,8 +26,9 @@ mod problem;
 mod rooms;
 mod sessions;
 mod socket;
+mod status;
 
-pub(crate) use listen::listen;
+pub(crate) use {listen::listen, status::watch as watch_status};
 
 /// Longest request body, in bytes: a message of 16 KiB whose every character JSON writes as six, and some more.
 const MAX_REQUEST_BYTES: usize = 128 * 1024;
@@ -73,6 +76,8 @@ pub struct Web {
     pub fanout: Arc<dyn Fanout>,
     /// For `/readyz`.
     pub health: Health,
+    /// What works, for whoever has a page open.
+    pub status: watch::Receiver<Status>,
     /// Whose pages may write.
     pub origins: Origins,
     /// Cancelled once the node goes away.

@@ -11,7 +11,7 @@ use app::{
     error::{ApiError, Outcome},
     model::{Position, RoomId},
     protocol::{
-        BEARER_PREFIX, ClientFrame, HEARTBEAT_MS, MAX_CLIENT_FRAME_BYTES, SILENCE_MS, SUBPROTOCOL, ServerFrame,
+        BEARER_PREFIX, ClientFrame, HEARTBEAT_MS, MAX_CLIENT_FRAME_BYTES, SILENCE_MS, SUBPROTOCOL, ServerFrame, Status,
     },
 };
 use axum::{
@@ -53,14 +53,7 @@ pub(super) async fn connect(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let offered: Vec<&str> = headers
-        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(','))
-        .map(str::trim)
-        .collect();
-    let token = offered.iter().find_map(|p| p.strip_prefix(BEARER_PREFIX));
+    let token = bearer_among(&headers);
     let with_bearer = super::identity::bearer(&headers).is_some();
     let verified = match (token, identity) {
         (Some(token), _) => match web.auth.verify(Kind::Access, token).await {
@@ -90,6 +83,12 @@ pub(super) async fn connect(
         .max_message_size(MAX_CLIENT_FRAME_BYTES)
         .max_frame_size(MAX_CLIENT_FRAME_BYTES)
         .on_upgrade(move |socket| serve(web, socket, verified))
+}
+
+/// The access token among the subprotocols that a client offers.
+pub(super) fn bearer_among(headers: &HeaderMap) -> Option<&str> {
+    let lines = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|v| v.to_str().ok());
+    lines.flat_map(|line| line.split(',')).find_map(|offered| offered.trim().strip_prefix(BEARER_PREFIX))
 }
 
 async fn serve(web: Web, socket: WebSocket, verified: Option<Verified>) {
@@ -223,6 +222,11 @@ async fn write(
     let mut heartbeat = tokio::time::interval(Duration::from_millis(HEARTBEAT_MS));
     heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     heartbeat.tick().await;
+    let mut status = web.status.clone();
+    // Who has just come is told of trouble, not that there is none.
+    if *status.borrow_and_update() != Status::WELL {
+        status.mark_changed();
+    }
     let why = loop {
         let written = tokio::select! {
             biased;
@@ -232,6 +236,14 @@ async fn write(
                 Some(first) => batch(connection, first, &mut outgoing, &mut sink).await,
                 None => return,
             },
+            Ok(()) = status.changed() => {
+                connection.send_frame(&ServerFrame::Status(*status.borrow_and_update()));
+                Ok(())
+            }
+            () = connection.session_in_doubt() => {
+                close_if_ended(web, connection).await;
+                Ok(())
+            }
             _ = heartbeat.tick() => {
                 // Its end was told, unless the telling failed.
                 close_if_ended(web, connection).await;

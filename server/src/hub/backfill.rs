@@ -3,7 +3,7 @@
 use super::Sources;
 use crate::{
     fanout::RingEvent,
-    log::{Entry, LogError, Record},
+    log::{Entry, LogError, Record, event_json},
     store::{RoomRow, StoreError},
 };
 use app::model::{Event, KnownEvent, MessageId, Position};
@@ -20,6 +20,8 @@ const LOG_READ_AT_ONCE: usize = 1_000;
 const STORE_WAIT: Duration = Duration::from_secs(2);
 /// How long looking may take in all: a room's live delivery waits for it.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// Later than any event; its offset is the largest that a database's integers hold.
+const EVERYTHING: Position = Position::new(u32::MAX, i64::MAX as u64);
 const STORE_POLL: Duration = Duration::from_millis(25);
 
 /// Which events of a room.
@@ -31,6 +33,14 @@ pub(super) struct Wanted {
     pub upto: Position,
     /// More than so many: [`Missed::TooMany`].
     pub most: usize,
+}
+
+/// A room's latest events up to somewhere.
+pub(super) struct Latest {
+    /// In order, none of the room's events in `(base, upto]` is missing.
+    pub events: Vec<RingEvent>,
+    pub base: Position,
+    pub upto: Position,
 }
 
 /// Why missed events cannot be had.
@@ -50,7 +60,10 @@ impl Sources {
     }
 
     async fn look_everywhere(&self, room: &RoomRow, wanted: Wanted) -> Result<Vec<RingEvent>, Missed> {
-        if let Ok(ring) = self.fanout.ring(room.id, wanted.after).await
+        // Of the log before this one a ring may have what was lost with it: such events are the store's to tell.
+        if self.hearing()
+            && wanted.after >= Position::before(self.epoch)
+            && let Ok(ring) = self.fanout.ring(room.id, wanted.after).await
             && ring.complete
             && ring.top.is_some_and(|top| top >= wanted.upto)
         {
@@ -84,6 +97,49 @@ impl Sources {
         }
     }
 
+    /// The room's latest events up to `upto`, `most` of them: what those who come back from anywhere have missed, asked
+    /// for once.
+    pub(super) async fn latest_before(&self, room: &RoomRow, upto: Position, most: usize) -> Result<Latest, Missed> {
+        let looked = async {
+            let away = |e: &dyn std::fmt::Display| Missed::Away(e.to_string(), String::new());
+            let mut latest = self.stored_latest(room, Some(upto), most).await.map_err(|e| away(&e))?;
+            if latest.upto < upto {
+                // The store is a little behind.
+                let rest = self.logged(room, latest.upto, upto, true).await.map_err(|e| away(&e))?;
+                latest.events.extend(rest);
+                let too_many = latest.events.len().saturating_sub(most);
+                if let Some(last) = latest.events.drain(..too_many).last() {
+                    latest.base = last.at;
+                }
+                latest.upto = upto;
+            }
+            Ok(latest)
+        };
+        let looked = tokio::time::timeout(DEADLINE, looked).await;
+        looked.unwrap_or_else(|_| Err(Missed::Away("too slow".into(), String::new())))
+    }
+
+    /// From the archive: the room's latest events up to `upto`, or up to where the store has come, `most` of them.
+    pub(super) async fn stored_latest(
+        &self,
+        room: &RoomRow,
+        upto: Option<Position>,
+        most: usize,
+    ) -> Result<Latest, StoreError> {
+        metrics::counter!("partyline_resume_store_queries_total").increment(1);
+        let limit = u32::try_from(most + 1).unwrap_or(u32::MAX);
+        let page = self.store.latest_events(room, upto.unwrap_or(EVERYTHING), limit).await?;
+        let (reached, mut found) = (page.at, page.bodies().collect::<Vec<_>>());
+        let base = if found.len() > most { found.remove(0).0 } else { Position::START };
+        let mut prev = base;
+        let events = found.into_iter().map(|(at, payload)| {
+            let event = RingEvent { at, prev: Some(prev), payload };
+            prev = at;
+            event
+        });
+        Ok(Latest { events: events.collect(), base, upto: upto.map_or(reached, |upto| reached.min(upto)) })
+    }
+
     /// From the archive: events and how far they go. `Err(None)`: too many.
     async fn stored(&self, room: &RoomRow, wanted: Wanted) -> Result<(Vec<RingEvent>, Position), Option<StoreError>> {
         let limit = u32::try_from(wanted.most).unwrap_or(u32::MAX);
@@ -92,13 +148,13 @@ impl Sources {
         if page.more && page.at < wanted.upto {
             return Err(None);
         }
-        let mut prev = wanted.after;
-        let events = page.events.into_iter().filter(|(at, _)| *at <= wanted.upto).map(|(at, event)| {
-            let event = RingEvent { at, prev: Some(prev), payload: payload(&event) };
+        let (mut prev, reached) = (wanted.after, page.at);
+        let events = page.bodies().filter(|(at, _)| *at <= wanted.upto).map(|(at, payload)| {
+            let event = RingEvent { at, prev: Some(prev), payload };
             prev = at;
             event
         });
-        Ok((events.collect(), page.at))
+        Ok((events.collect(), reached))
     }
 
     /// From the log itself: the room's records in `(after, upto]`. A store that has just failed is not asked.
@@ -109,7 +165,8 @@ impl Sources {
         upto: Position,
         mut ask_store: bool,
     ) -> Result<Vec<RingEvent>, LogError> {
-        let mut from = if after == Position::START { 0 } else { after.offset + 1 };
+        // Where the log before this one ended says nothing about this one.
+        let mut from = if after.epoch < self.epoch { 0 } else { after.offset + 1 };
         if upto.offset.saturating_sub(from) > LOG_REACH {
             return Err(LogError::Unavailable(format!("{} records away", upto.offset - from)));
         }
@@ -130,12 +187,13 @@ impl Sources {
                 let at = Position::new(self.epoch, offset);
                 let event = record.event_at(at);
                 // The first of several with one id stands; an earlier one may be in the store.
-                if let Event::Known(KnownEvent::MessagePosted { message }) = &event
+                if let Event::Known(KnownEvent::MessagePosted { message }, _) = &event
                     && (!posted.insert(message.id) || self.posted_before(room, message.id, at, &mut ask_store).await)
                 {
                     continue;
                 }
-                events.push(RingEvent { at, prev: Some(prev), payload: payload(&event) });
+                let payload = event_json(&bytes, at).map_err(|e| LogError::Broken(e.to_string()))?.into();
+                events.push(RingEvent { at, prev: Some(prev), payload });
                 prev = at;
             }
         }
@@ -152,13 +210,9 @@ impl Sources {
     }
 }
 
-fn payload(event: &Event) -> bytes::Bytes {
-    serde_json::to_vec(event).expect("an event is plain data").into()
-}
-
 fn posted_id(payload: &[u8]) -> Option<MessageId> {
     match serde_json::from_slice(payload).ok()? {
-        Event::Known(KnownEvent::MessagePosted { message }) => Some(message.id),
+        Event::Known(KnownEvent::MessagePosted { message }, _) => Some(message.id),
         _ => None,
     }
 }

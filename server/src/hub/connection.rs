@@ -10,7 +10,7 @@ use std::sync::{
     OnceLock,
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 /// Most frames that wait for a client. A replay of missed events counts as one: its bytes are shared.
@@ -96,6 +96,7 @@ pub struct Connection {
     waiting_bytes: AtomicUsize,
     closing: CancellationToken,
     why: OnceLock<Close>,
+    ask_session: Notify,
 }
 
 impl Connection {
@@ -111,6 +112,7 @@ impl Connection {
             waiting_bytes: AtomicUsize::new(0),
             closing: CancellationToken::new(),
             why: OnceLock::new(),
+            ask_session: Notify::new(),
         };
         (connection, outgoing)
     }
@@ -167,6 +169,15 @@ impl Connection {
     /// To be called by the socket when it has taken something out of the queue.
     pub fn taken(&self, outgoing: &Outgoing) {
         self.waiting_bytes.fetch_sub(outgoing.bytes(), Ordering::Relaxed);
+    }
+
+    pub(super) fn ask_session(&self) {
+        self.ask_session.notify_one();
+    }
+
+    /// Returns when it is to be asked whether the connection's session has ended: nobody may have told.
+    pub async fn session_in_doubt(&self) {
+        self.ask_session.notified().await;
     }
 
     /// Its socket is gone, or is being closed.

@@ -3,7 +3,7 @@
 
 use crate::fanout::RingEvent;
 use app::{
-    model::{Event, KnownEvent, MessageId, Position, RoomId, UserId},
+    model::{Event, KnownEvent, MessageId, Position, Role, RoomId, UserId},
     protocol::ServerFrame,
 };
 use axum::extract::ws::Utf8Bytes;
@@ -13,24 +13,27 @@ use std::collections::HashSet;
 pub(super) struct Kept {
     pub at: Position,
     pub frame: Utf8Bytes,
-    /// Whose membership it changed, and whether they are a member after it.
-    pub membership: Option<(UserId, bool)>,
+    /// Whose membership it changed, and what they are after it; `None`: no member any more.
+    pub membership: Option<(UserId, Option<Role>)>,
     /// The message that it deleted.
     pub deletes: Option<MessageId>,
+    /// The message that it posted.
+    pub posts: Option<MessageId>,
 }
 
 impl Kept {
     /// The frame is written by hand around the payload, which is JSON already: one copy, however many watchers.
     pub fn new(room: RoomId, at: Position, prev: Position, payload: &[u8]) -> Self {
+        let posts = posted(payload);
         let text = String::from_utf8_lossy(payload);
         let frame = format!(r#"{{"type":"event","room":"{room}","at":"{at}","prev":"{prev}","event":{text}}}"#).into();
-        let (membership, deletes) = match rare(payload) {
-            Some(KnownEvent::MemberJoined { user, .. }) => (Some((user.id, true)), None),
-            Some(KnownEvent::MemberLeft { user, .. }) => (Some((user.id, false)), None),
-            Some(KnownEvent::MessageDeleted { id, .. }) => (None, Some(id)),
-            _ => (None, None),
+        let rare = rare(payload);
+        let membership = rare.as_ref().and_then(membership);
+        let deletes = match rare {
+            Some(KnownEvent::MessageDeleted { id, .. }) => Some(id),
+            _ => None,
         };
-        Self { at, frame, membership, deletes }
+        Self { at, frame, membership, deletes, posts }
     }
 
     /// Takes the text of this message out, if there is any; how many bytes that were. Looked for in the frame first:
@@ -51,14 +54,35 @@ impl Kept {
     }
 }
 
+/// Whose membership an event changes, and what they are after it.
+pub(super) fn membership(event: &KnownEvent) -> Option<(UserId, Option<Role>)> {
+    match event {
+        KnownEvent::MemberJoined { user, role } => Some((user.id, Some(*role))),
+        KnownEvent::MemberLeft { user, .. } => Some((user.id, None)),
+        _ => None,
+    }
+}
+
+/// The message that an event posts. Read off the text's beginning, as [`Event`] is written: nearly every event is one,
+/// and parsing it whole would cost more than all the rest.
+pub(super) fn posted(payload: &[u8]) -> Option<MessageId> {
+    let text = payload.strip_prefix(br#"{"kind":"message_posted","message":{"id":""#)?;
+    std::str::from_utf8(text.get(..36)?).ok()?.parse().ok()
+}
+
+/// Whether a record or an event may be one that changes who is a member; told by the text.
+pub(super) fn may_change_members(payload: &[u8]) -> bool {
+    std::str::from_utf8(payload).is_ok_and(|text| text.contains(r#""kind":"member_"#))
+}
+
 /// An event of the kinds that the task looks into. Told by the text first: nearly every event is a message.
 fn rare(payload: &[u8]) -> Option<KnownEvent> {
     let text = std::str::from_utf8(payload).ok()?;
-    if !text.contains(r#""kind":"member_"#) && !text.contains(r#""kind":"message_deleted""#) {
+    if !may_change_members(payload) && !text.contains(r#""kind":"message_deleted""#) {
         return None;
     }
     match serde_json::from_str(text).ok()? {
-        Event::Known(known) => Some(known),
+        Event::Known(known, _) => Some(known),
         Event::Unknown(_) => None,
     }
 }
@@ -78,5 +102,33 @@ pub(super) fn blank_deleted<'k>(events: &mut [RingEvent], kept: impl Iterator<It
         if parsed.text_of().is_some_and(|id| deleted.contains(&id)) {
             event.payload = serde_json::to_vec(&parsed.without_text()).expect("an event is plain data").into();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use app::model::{Message, User, UserId};
+
+    #[test]
+    fn a_posted_message_is_known_by_the_beginning_of_its_text() {
+        let author =
+            User { id: UserId::new(), username: "ada".into(), display_name: "Ada".into(), guest: false, admin: false };
+        let message = Message {
+            id: MessageId::new(),
+            at: Position::new(1, 2),
+            author,
+            body: "hello".into(),
+            sent_at: 0,
+            edited_at: None,
+            deleted: false,
+            reply_to: Some(MessageId::new()),
+            reactions: Vec::new(),
+        };
+        let id = message.id;
+        let bytes = |event: KnownEvent| serde_json::to_vec(&Event::from(event)).expect("plain data");
+        assert_eq!(posted(&bytes(KnownEvent::MessagePosted { message })), Some(id));
+        let edited = KnownEvent::MessageEdited { id, body: "hi".into(), edited_at: 0 };
+        assert_eq!(posted(&bytes(edited)), None);
     }
 }

@@ -4,44 +4,54 @@
 //! It listens only to rooms that somebody here watches. Each watched room is a
 //! task ([`room`]) that owns the room's ring on this node, finds holes by `prev`,
 //! repairs them ([`backfill`]), and hands the same bytes to every watcher's
-//! bounded queue ([`connection`]).
+//! bounded queue ([`connection`]). Beside them one task ([`keep`]) sees to it that
+//! nothing is missing where no later event tells: it compares heads ([`compare`]),
+//! and while the fan-out is away, or nothing comes to it ([`standstill`]), it follows
+//! the log itself ([`follow`]).
 
 use crate::{
     fanout::{Fanout, Notice, Signal},
     log::Log,
     store::{RoomRow, Store},
 };
-use app::model::{Position, RoomId, SessionId};
+use app::{
+    model::{Position, RoomId, SessionId},
+    protocol::{ResyncReason, ServerFrame},
+};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 mod backfill;
+mod compare;
 pub mod connection;
+mod ends;
+mod follow;
+mod keep;
 mod kept;
 mod room;
+mod rooms;
+mod standstill;
 
 pub use connection::{Close, Connection, Outgoing};
 use room::{RoomTask, ToRoom};
+use rooms::{Rooms, Watched};
 
 /// How many messages wait for a room's task. What comes then is a hole, and holes are repaired.
 const ROOM_QUEUE: usize = 1024;
-/// How often the rings' tops are compared with what this node has: a lost last message of a quiet room is found so.
-const COMPARE_HEADS_EVERY: Duration = Duration::from_secs(5);
-/// How many rooms are asked for in one go.
-const HEADS_AT_ONCE: usize = 512;
 /// A subscription that cannot be handed to its room within this is refused.
 const SUBSCRIBE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// This node's live side.
 pub struct Hub {
     sources: Arc<Sources>,
-    rooms: Arc<Mutex<HashMap<RoomId, mpsc::Sender<ToRoom>>>>,
-    connections: Mutex<HashMap<u64, Arc<Connection>>>,
+    rooms: Arc<Rooms>,
+    connections: Arc<Mutex<HashMap<u64, Arc<Connection>>>>,
+    gap: Arc<Notify>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -52,6 +62,24 @@ pub(crate) struct Sources {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) fanout: Arc<dyn Fanout>,
     pub(crate) epoch: u32,
+    ends: ends::Ends,
+    heard: OnceLock<Heard>,
+}
+
+type Heard = Box<dyn Fn(&Signal) + Send + Sync>;
+
+impl Sources {
+    /// Whoever else on this node follows what is heard.
+    fn tell_node(&self, signal: &Signal) {
+        if let Some(heard) = self.heard.get() {
+            heard(signal);
+        }
+    }
+
+    /// Whether the fan-out is of any use just now.
+    fn hearing(&self) -> bool {
+        *self.fanout.hearing().borrow()
+    }
 }
 
 /// The room's task did not take the subscription in time.
@@ -67,31 +95,56 @@ impl Hub {
     /// A hub that hears from `fanout` once [`Hub::run`] runs. `epoch`: the log's generation.
     pub fn new(log: Arc<dyn Log>, store: Arc<dyn Store>, fanout: Arc<dyn Fanout>, epoch: u32) -> Arc<Self> {
         Arc::new(Self {
-            sources: Arc::new(Sources { log, store, fanout, epoch }),
+            sources: Arc::new(Sources {
+                log,
+                store,
+                fanout,
+                epoch,
+                ends: ends::Ends::default(),
+                heard: OnceLock::new(),
+            }),
             rooms: Arc::default(),
-            connections: Mutex::default(),
+            connections: Arc::default(),
+            gap: Arc::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         })
     }
 
-    /// Hands on what the fan-out brings, until [`Hub::stop`]. `heard` gets every signal first.
-    pub async fn run(self: Arc<Self>, mut signals: mpsc::Receiver<Signal>, heard: impl Fn(&Signal) + Send) {
-        let mut compare = tokio::time::interval(COMPARE_HEADS_EVERY);
-        compare.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    /// Hands on what the fan-out brings, until [`Hub::stop`]. `heard` gets every signal first, and what else this node
+    /// learns of members.
+    pub async fn run(
+        self: Arc<Self>,
+        mut signals: mpsc::Receiver<Signal>,
+        heard: impl Fn(&Signal) + Send + Sync + 'static,
+    ) {
+        let _ = self.sources.heard.set(Box::new(heard));
+        let keeper = keep::Keeper {
+            sources: self.sources.clone(),
+            rooms: self.rooms.clone(),
+            connections: self.connections.clone(),
+            gap: self.gap.clone(),
+        };
+        // Apart, since what it asks may take its time while events must not wait.
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = keeper.run() => {}
+            }
+        });
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 signal = signals.recv() => {
                     let Some(signal) = signal else { return };
-                    heard(&signal);
+                    self.sources.tell_node(&signal);
                     match signal {
-                        Signal::Event { room, event } => self.to_room(room, ToRoom::Event(event)),
+                        Signal::Event { room, event } => drop(self.rooms.hand(room, ToRoom::Event(event))),
                         Signal::Notice(notice) => self.notice(notice),
-                        Signal::Gap => self.compare_heads().await,
+                        Signal::Gap => self.gap.notify_one(),
                     }
                 }
-                _ = compare.tick() => self.compare_heads().await,
             }
         }
     }
@@ -99,7 +152,7 @@ impl Hub {
     fn notice(&self, notice: Notice) {
         match notice {
             Notice::SessionsEnded { sessions } => self.end_sessions(&sessions),
-            Notice::Typing { room, user } => self.to_room(room, ToRoom::Typing(user)),
+            Notice::Typing { room, user } => drop(self.rooms.hand(room, ToRoom::Typing(user))),
             Notice::MemberChanged { .. } | Notice::Unknown => {}
         }
     }
@@ -108,33 +161,6 @@ impl Hub {
         for connection in lock(&self.connections).values() {
             if connection.session().is_some_and(|s| sessions.contains(&s)) {
                 connection.close(Close::SessionEnded);
-            }
-        }
-    }
-
-    fn to_room(&self, room: RoomId, message: ToRoom) {
-        if let Some(queue) = lock(&self.rooms).get(&room)
-            && queue.try_send(message).is_err()
-        {
-            metrics::counter!("partyline_room_queue_overflows_total").increment(1);
-        }
-    }
-
-    async fn compare_heads(&self) {
-        let rooms: Vec<RoomId> = lock(&self.rooms).keys().copied().collect();
-        for some in rooms.chunks(HEADS_AT_ONCE) {
-            match self.sources.fanout.heads(some).await {
-                Ok(heads) => {
-                    for (room, head) in some.iter().zip(heads) {
-                        if let Some(head) = head {
-                            self.to_room(*room, ToRoom::Head(head));
-                        }
-                    }
-                }
-                Err(e) => {
-                    tracing::debug!(error = %e, "the rooms' heads could not be compared");
-                    return;
-                }
             }
         }
     }
@@ -155,7 +181,8 @@ impl Hub {
         }
     }
 
-    /// Subscribes a connection whose right to read has been checked. The answer goes into its queue.
+    /// Subscribes a connection whose right to read has been checked. The answer goes into its queue. `since` a position
+    /// that the log does not have: it was put back, and the client has to begin anew.
     ///
     /// # Errors
     /// [`Busy`] if the room's task does not take it in time.
@@ -166,6 +193,13 @@ impl Hub {
         since: Option<Position>,
     ) -> Result<(), Busy> {
         let deadline = tokio::time::Instant::now() + SUBSCRIBE_DEADLINE;
+        if let Some(since) = since
+            && since.epoch == self.sources.epoch
+            && self.sources.ends.are_before(&*self.sources.log, room.partition, since).await
+        {
+            connection.send_frame(&ServerFrame::Resync { room: room.id, reason: ResyncReason::Epoch });
+            return Ok(());
+        }
         let mut message = ToRoom::Subscribe { connection: connection.clone(), since };
         loop {
             let queue = self.room(room);
@@ -175,12 +209,7 @@ impl Hub {
                     return Ok(());
                 }
                 // The task ended between the look-up and the sending: its place in the table is free now.
-                Ok(Err(_)) => {
-                    let mut rooms = lock(&self.rooms);
-                    if rooms.get(&room.id).is_some_and(mpsc::Sender::is_closed) {
-                        rooms.remove(&room.id);
-                    }
-                }
+                Ok(Err(_)) => self.rooms.forget(room.id),
                 Err(_) => return Err(Busy),
             }
             message = ToRoom::Subscribe { connection: connection.clone(), since };
@@ -189,13 +218,13 @@ impl Hub {
 
     /// Ends a subscription.
     pub fn unsubscribe(&self, connection: &Arc<Connection>, room: RoomId) {
-        self.to_room(room, ToRoom::Unsubscribe(connection.id()));
+        self.rooms.hand(room, ToRoom::Unsubscribe(connection.id()));
     }
 
     fn room(&self, room: &RoomRow) -> mpsc::Sender<ToRoom> {
-        let mut rooms = lock(&self.rooms);
-        if let Some(queue) = rooms.get(&room.id) {
-            return queue.clone();
+        let mut rooms = self.rooms.lock();
+        if let Some(watched) = rooms.get(&room.id) {
+            return watched.queue.clone();
         }
         let (queue, inbox) = mpsc::channel(ROOM_QUEUE);
         let task = RoomTask::new(room.clone(), self.sources.clone(), inbox);
@@ -205,13 +234,9 @@ impl Hub {
                 () = task.run() => {}
                 () = stop.cancelled() => {}
             }
-            let mut rooms = lock(&rooms_left);
-            // Somebody may have come meanwhile and begun a new task.
-            if rooms.get(&id).is_some_and(mpsc::Sender::is_closed) {
-                rooms.remove(&id);
-            }
+            rooms_left.forget(id);
         });
-        rooms.insert(room.id, queue.clone());
+        rooms.insert(room.id, Watched::new(room.partition, queue.clone()));
         metrics::gauge!("partyline_rooms_watched").set(rooms.len() as f64);
         queue
     }

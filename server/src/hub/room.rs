@@ -2,18 +2,21 @@
 
 use super::{
     Sources,
-    backfill::Wanted,
+    backfill::{Latest, Wanted},
     connection::{Connection, Outgoing, encode},
     kept::{Kept, blank_deleted},
 };
-use crate::{fanout::RingEvent, store::RoomRow};
+use crate::{
+    fanout::{Ring, RingEvent},
+    store::RoomRow,
+};
 use app::{
-    model::{Position, Visibility},
+    model::{MessageId, Position, Visibility},
     protocol::{ResyncReason, ServerFrame},
 };
 use axum::extract::ws::Utf8Bytes;
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -23,10 +26,12 @@ use tokio::{sync::mpsc, time::Instant};
 pub const KEPT_EVENTS: usize = 1024;
 /// Most bytes of frames that a room keeps; less than a client's queue holds, so that a replay always fits an empty one.
 const KEPT_BYTES: usize = 768 * 1024;
+/// What a frame has besides its payload, about.
+const FRAME_BYTES: usize = 150;
 /// A room that nobody watches is forgotten after this: a reload comes back to a warm room.
 const LINGER: Duration = Duration::from_secs(30);
-/// After looking in vain for what somebody missed, others who missed as much are told so without looking: live delivery
-/// must not wait for those who come from afar.
+/// After looking in vain for what somebody missed, others are told so without looking: live delivery must not wait for
+/// those who come from afar.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a room's task is told.
@@ -42,7 +47,7 @@ pub enum ToRoom {
     Unsubscribe(u64),
     /// From the fan-out.
     Event(RingEvent),
-    /// The ring's top.
+    /// The room has no later event than this one that could be missing; it has one there, or none.
     Head(Position),
     /// Somebody types.
     Typing(String),
@@ -63,12 +68,18 @@ pub struct RoomTask {
     /// Every event of the room in `(base, head]`.
     kept: VecDeque<Kept>,
     kept_bytes: usize,
+    /// The messages that kept events post: a retry that got into the log a second time is dropped.
+    posted: HashSet<MessageId>,
     base: Position,
+    /// Nothing older fits, or there is nothing older.
+    reached_back: bool,
     /// `None`: not found yet.
     head: Option<Position>,
     /// The last event that was sent: `head` may be later, where the log has something that came to nothing.
     sent: Position,
     look_again: Option<Instant>,
+    /// The room is to be known up to here; told before its head was found.
+    told: Option<Position>,
 }
 
 impl RoomTask {
@@ -81,18 +92,27 @@ impl RoomTask {
             watchers: HashMap::new(),
             kept: VecDeque::new(),
             kept_bytes: 0,
+            posted: HashSet::new(),
             base: Position::START,
+            reached_back: false,
             head: None,
             sent: Position::START,
             look_again: None,
+            told: None,
         }
     }
 
     /// Runs until nobody has watched for [`LINGER`].
     pub async fn run(mut self) {
         // Watch first, look then: what is published in between comes twice rather than never.
-        if let Err(e) = self.sources.fanout.watch(self.room.id).await {
-            tracing::warn!(error = %e, "a room is not heard of live until the fan-out is back");
+        let mut hearing = self.sources.fanout.hearing();
+        tokio::select! {
+            biased;
+            watched = self.sources.fanout.watch(self.room.id) => if let Err(e) = watched {
+                tracing::debug!(error = %e, "a room is not heard of until the fan-out is back");
+            },
+            // The wish is noted; until it comes true the log is followed.
+            _ = hearing.wait_for(|hearing| !hearing) => {}
         }
         let mut idle_since: Option<Instant> = None;
         loop {
@@ -133,10 +153,10 @@ impl RoomTask {
             ToRoom::Head(top) => {
                 // Whose end was not told, for the queue was full.
                 self.watchers.retain(|_, w| !w.connection.is_over());
-                if let Some(head) = self.head
-                    && top > head
-                {
-                    self.repair(head, top).await;
+                match self.head {
+                    Some(head) if top > head => self.repair(head, top).await,
+                    Some(_) => {}
+                    None => self.told = self.told.max(Some(top)),
                 }
             }
             ToRoom::Typing(user) => {
@@ -146,25 +166,47 @@ impl RoomTask {
         }
     }
 
-    /// Where live begins: the ring's top, or the room's last event in the store. `None`: neither can be asked.
-    async fn find_head(&mut self) -> Option<Position> {
+    /// Where live begins: the ring's top, or where the store has come to. `None`: neither can be asked. `since`: somebody
+    /// wants to know what was before that, too.
+    async fn find_head(&mut self, since: Option<Position>) -> Option<Position> {
         if self.head.is_some() {
             return self.head;
         }
-        let ring = self.sources.fanout.ring(self.room.id, Position::START).await.unwrap_or_default();
-        if let Some(top) = ring.top {
+        // What was before this log is the store's to tell: a ring may have what was lost with the log before.
+        let before = Position::before(self.sources.epoch);
+        let ring = if self.sources.hearing() {
+            self.sources.fanout.ring(self.room.id, before).await.unwrap_or_default()
+        } else {
+            Ring::default()
+        };
+        if let Some(top) = ring.top.filter(|top| *top > before) {
             // Of an unbroken run at the ring's end, everything is known but what was before its first.
             let first_known = ring.events.iter().rposition(|e| e.prev.is_none()).map_or(0, |i| i + 1);
             let mut run = ring.events[first_known.min(ring.events.len())..].to_vec();
             blank_deleted(&mut run, self.kept.iter());
-            self.begin_at(run.first().and_then(|e| e.prev).unwrap_or(top));
+            self.begin_at(run.first().and_then(|e| e.prev).unwrap_or(top).max(before));
             run.iter().for_each(|e| self.accept(e));
             self.head = self.head.max(Some(top));
         } else {
-            match self.sources.store.head(&self.room).await {
-                Ok(at) => self.begin_at(at),
+            // One question for both: where the room is, and what those who come back have missed.
+            let most = if since.is_some() { KEPT_EVENTS } else { 0 };
+            match self.sources.stored_latest(&self.room, None, most).await {
+                Ok(Latest { mut events, base, upto }) => {
+                    blank_deleted(&mut events, self.kept.iter());
+                    let upto = upto.max(before);
+                    self.begin_at(if most == 0 { upto } else { base });
+                    events.iter().for_each(|e| self.accept(e));
+                    self.head = self.head.max(Some(upto));
+                    self.reached_back = most > 0;
+                }
                 Err(e) => tracing::warn!(error = %e, "a room's head is not known"),
             }
+        }
+        if let Some(head) = self.head
+            && let Some(told) = self.told.take()
+            && told > head
+        {
+            self.repair(head, told).await;
         }
         self.head
     }
@@ -173,16 +215,24 @@ impl RoomTask {
         (self.base, self.head, self.sent) = (at, Some(at), at);
         self.kept.clear();
         self.kept_bytes = 0;
+        self.posted.clear();
+        self.reached_back = false;
     }
 
     async fn event(&mut self, event: RingEvent) {
         // Nobody watches yet, else it would be known.
-        let Some(head) = self.head else { return };
+        let Some(head) = self.head else {
+            self.told = self.told.max(Some(event.at));
+            return;
+        };
         if event.at <= head {
             return;
         }
-        if event.prev.is_some_and(|prev| prev <= head) {
-            self.accept(&event);
+        let fits = event.prev.is_some_and(|prev| prev <= head);
+        #[cfg(feature = "sabotage")]
+        let fits = fits || crate::sabotage::breaks(crate::sabotage::Promise::NoPrevCheck);
+        if fits {
+            self.hear(&event);
         } else {
             metrics::counter!("partyline_holes_total").increment(1);
             self.repair(head, event.at).await;
@@ -195,7 +245,7 @@ impl RoomTask {
         match self.sources.missed(&self.room, wanted).await {
             Ok(mut events) => {
                 blank_deleted(&mut events, self.kept.iter());
-                events.iter().for_each(|e| self.accept(e));
+                events.iter().for_each(|e| self.hear(e));
                 self.head = self.head.max(Some(target));
             }
             Err(missed) => {
@@ -213,16 +263,31 @@ impl RoomTask {
         connection.send_frame(&ServerFrame::Resync { room: self.room.id, reason });
     }
 
+    /// Something new happened. Whoever on this node remembers members hears of it, whether it was told otherwise or not.
+    fn hear(&mut self, event: &RingEvent) {
+        self.accept(event);
+        if let Some(Kept { at, membership: Some(changed), .. }) = self.kept.back()
+            && *at == event.at
+        {
+            self.sources.member_changed(self.room.id, *changed, *at);
+        }
+    }
+
     /// The next event of the room: keep it, send it.
     fn accept(&mut self, event: &RingEvent) {
         if self.head.is_some_and(|head| event.at <= head) {
             return;
         }
         let kept = Kept::new(self.room.id, event.at, self.sent, &event.payload);
+        if kept.posts.is_some_and(|id| !self.posted.insert(id)) {
+            // The first in the log stands.
+            self.head = Some(event.at);
+            return;
+        }
         (self.head, self.sent) = (Some(event.at), event.at);
         metrics::counter!("partyline_deliveries_total").increment(self.watchers.len() as u64);
         self.watchers.retain(|_, w| event.at <= w.knows || w.connection.send(Outgoing::Frame(kept.frame.clone())));
-        if let Some((user, false)) = kept.membership
+        if let Some((user, None)) = kept.membership
             && self.room.visibility != Visibility::Public
         {
             // Nothing later than the removal reaches them.
@@ -245,23 +310,31 @@ impl RoomTask {
             let Some(oldest) = self.kept.pop_front() else { break };
             self.kept_bytes -= oldest.frame.len();
             self.base = oldest.at;
+            self.reached_back = true;
+            if let Some(id) = oldest.posts {
+                self.posted.remove(&id);
+            }
         }
     }
 
     async fn subscribe(&mut self, connection: Arc<Connection>, since: Option<Position>) {
-        let Some(head) = self.find_head().await else {
+        let Some(head) = self.find_head(since).await else {
             return connection.send_error(Some(self.room.id), "this room cannot be watched just now");
         };
         let from = since.unwrap_or(head);
-        if from != Position::START && from.epoch != self.sources.epoch {
+        if ![Position::START, Position::before(self.sources.epoch)].contains(&from) && from.epoch != self.sources.epoch
+        {
             return self.resync(&connection, ResyncReason::Epoch);
         }
-        if from < self.base && !self.reach_back(from).await {
+        if from < self.base {
+            self.reach_back().await;
+        }
+        if from < self.base {
             return self.resync(&connection, ResyncReason::TooOld);
         }
         if self.room.visibility != Visibility::Public {
             let mine = |k: &Kept| k.membership.filter(|(user, _)| connection.user() == Some(*user));
-            if let Some((_, false)) = self.kept.iter().rev().find_map(mine) {
+            if let Some((_, None)) = self.kept.iter().rev().find_map(mine) {
                 // The store, which said yes, has not come so far yet.
                 return connection.send_error(Some(self.room.id), NO_MEMBER);
             }
@@ -278,43 +351,49 @@ impl RoomTask {
         self.watchers.insert(connection.id(), Watcher { connection, knows: from });
     }
 
-    /// Keeps what comes after `from` too: the first who comes back from there brings it, the others find it. Whether
-    /// it can.
-    async fn reach_back(&mut self, from: Position) -> bool {
-        if self.look_again.is_some_and(|at| Instant::now() < at) {
-            return false;
-        }
+    /// Keeps as much as it may of what was before, once: the first who comes back from there brings it, the others find
+    /// it.
+    async fn reach_back(&mut self) {
         let most = KEPT_EVENTS.saturating_sub(self.kept.len());
-        let wanted = Wanted { after: from, upto: self.base, most };
-        let reached = match self.sources.missed(&self.room, wanted).await {
-            Ok(older) => self.prepend(from, older),
-            Err(missed) => {
-                tracing::debug!(room = %self.room.id, reason = %missed, "a resume could not be served");
-                false
+        if most == 0 || self.reached_back || self.look_again.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        match self.sources.latest_before(&self.room, self.base, most).await {
+            Ok(latest) => {
+                self.prepend(latest);
+                self.reached_back = true;
             }
-        };
-        self.look_again = (!reached).then(|| Instant::now() + LOOK_AGAIN);
-        reached
+            Err(missed) => {
+                tracing::debug!(room = %self.room.id, reason = %missed, "resumes could not be served");
+                self.look_again = Some(Instant::now() + LOOK_AGAIN);
+            }
+        }
     }
 
-    /// Puts older events before those that are kept, if there is room.
-    fn prepend(&mut self, after: Position, mut older: Vec<RingEvent>) -> bool {
-        blank_deleted(&mut older, self.kept.iter());
-        let mut prev = after;
-        let mut kept = VecDeque::with_capacity(older.len() + self.kept.len());
-        for event in older {
-            kept.push_back(Kept::new(self.room.id, event.at, prev, &event.payload));
-            prev = event.at;
+    /// Puts older events before those that are kept, the newest of them that there is room for.
+    fn prepend(&mut self, older: Latest) {
+        let Latest { mut events, mut base, .. } = older;
+        blank_deleted(&mut events, self.kept.iter());
+        let mut bytes: usize = events.iter().map(|e| e.payload.len() + FRAME_BYTES).sum();
+        let mut from = 0;
+        while self.kept_bytes + bytes > KEPT_BYTES && from < events.len() {
+            bytes -= events[from].payload.len() + FRAME_BYTES;
+            base = events[from].at;
+            from += 1;
         }
-        let bytes: usize = kept.iter().map(|k| k.frame.len()).sum();
-        if self.kept_bytes + bytes > KEPT_BYTES {
-            return false;
+        let mut prev = base;
+        let mut kept = VecDeque::with_capacity(events.len() - from + self.kept.len());
+        for event in &events[from..] {
+            let older = Kept::new(self.room.id, event.at, prev, &event.payload);
+            if older.posts.is_none_or(|id| self.posted.insert(id)) {
+                prev = event.at;
+                self.kept_bytes += older.frame.len();
+                kept.push_back(older);
+            }
         }
         kept.append(&mut self.kept);
         self.kept = kept;
-        self.kept_bytes += bytes;
-        self.base = after;
-        true
+        self.base = base;
     }
 }
 

@@ -12,12 +12,14 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+pub mod guard;
 pub mod kafka;
 mod lease;
+pub mod misfit;
 pub mod sqlite;
 
 /// No call waits longer.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 /// Most entries of a batch, handed to a member or written at once.
 const BATCH_ENTRIES: usize = 1_000;
 /// A batch is closed when its payloads reach this size: with 4 waiting for each of 64 partitions, 64 MiB at most.
@@ -61,14 +63,34 @@ impl Record {
         serde_json::from_slice(payload).map_err(NotARecord)
     }
 
-    /// The event as readers see it: a posted message knows its place.
+    /// The event as this version understands it: a posted message knows its place. For readers see [`event_json`].
     pub fn event_at(&self, at: Position) -> Event {
         let mut event = self.event.clone();
-        if let Event::Known(KnownEvent::MessagePosted { message }) = &mut event {
+        if let Event::Known(KnownEvent::MessagePosted { message }, _) = &mut event {
             message.at = at;
         }
         event
     }
+}
+
+/// The event of a record's bytes as readers and the archive have it: whole, with what this version does not know of it,
+/// and a posted message knows its place. The names of an object are in order, so that the same event is the same text
+/// whichever version writes it.
+///
+/// # Errors
+/// [`NotARecord`] if the bytes are not one.
+pub fn event_json(payload: &[u8], at: Position) -> Result<String, NotARecord> {
+    #[derive(Deserialize)]
+    struct Whole {
+        event: serde_json::Value,
+    }
+    let mut event = serde_json::from_slice::<Whole>(payload).map_err(NotARecord)?.event;
+    if event.get("kind").is_some_and(|kind| kind == "message_posted")
+        && let Some(message) = event.get_mut("message").and_then(serde_json::Value::as_object_mut)
+    {
+        message.insert("at".into(), at.to_string().into());
+    }
+    Ok(event.to_string())
 }
 
 /// A record's bytes and their place.
@@ -110,9 +132,37 @@ pub enum LogError {
         /// What the log has instead.
         detail: String,
     },
+    /// It is not there any more, or another one is in its place: whoever goes on would write into nowhere.
+    #[error("the log is gone: {0}")]
+    Gone(String),
     /// It cannot be used: damaged, or not set up as asked.
     #[error("the log cannot be used: {0}")]
     Broken(String),
+}
+
+/// What a partition has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The oldest entry's offset, or `end` if there is none.
+    pub oldest: u64,
+    /// The offset that the next entry will get.
+    pub end: u64,
+}
+
+impl Range {
+    /// A partition's among all of them; empty if it is not there.
+    pub fn of(partition: u32, ranges: &[Self]) -> Self {
+        ranges.get(partition as usize).copied().unwrap_or(Self { oldest: 0, end: 0 })
+    }
+}
+
+/// When the log forgets its oldest entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// After so long.
+    pub time: Option<Duration>,
+    /// When a partition has more than so many bytes.
+    pub bytes: Option<u64>,
 }
 
 /// Where a group member begins to read a partition that it was given.
@@ -127,7 +177,8 @@ pub enum Start {
     },
 }
 
-/// Asked for each partition that a member is given, before its first record.
+/// Asked for each partition that a member is given, before its first record. [`LogError::Unavailable`]: asked again, less
+/// and less often, while the partition stays the member's; anything else fails the member.
 pub type StartAt = Arc<dyn Fn(u32) -> BoxFuture<'static, Result<Start, LogError>> + Send + Sync>;
 
 /// A partition in the hands of one member of a group.
@@ -143,6 +194,15 @@ pub struct Assigned {
     pub commit: Box<dyn Fn(u64) + Send + Sync>,
 }
 
+/// What comes of following partitions: entries of one of them, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Followed {
+    /// Which.
+    pub partition: u32,
+    /// Its next entries, at least one.
+    pub entries: Vec<Entry>,
+}
+
 /// An ordered, durable record of what happened, in partitions.
 ///
 /// Guarantees, each a test of the conformance suite under its name:
@@ -150,10 +210,11 @@ pub struct Assigned {
 /// - *durable when append returns*: an acknowledged entry survives `SIGKILL` of this process and of the log's.
 /// - *redelivery*: a member that did not commit sees the entries again; it never misses one.
 /// - *groups*: a group's members share the partitions, each partition one member; two groups do not touch.
+/// - *follow leaves nothing out*: of each partition every entry from the asked offset on, in order, as soon as it is there.
 /// - *bounded*: no call waits longer than 10 s; what waits inside is bounded in number.
 #[async_trait]
 pub trait Log: Send + Sync + 'static {
-    /// How many partitions new rooms are spread over, at least 1.
+    /// How many partitions new rooms are spread over, at least 1. It may grow.
     fn partitions(&self) -> u32;
 
     /// Appends to a partition and returns the entry's offset once it is durable.
@@ -179,11 +240,31 @@ pub trait Log: Send + Sync + 'static {
     /// [`LogError::OutOfRange`] if `from` is older than the oldest entry or beyond the end.
     async fn read(&self, partition: u32, from: u64, limit: usize) -> Result<Vec<Entry>, LogError>;
 
+    /// Follows partitions, each from an offset on, without a group: what is there and whatever comes. At most 4 batches
+    /// of 1,000 entries wait; then it reads no further. While the log is away it waits; it closes when it cannot go on, an
+    /// offset that is not there for example. Dropping the receiver ends it.
+    ///
+    /// # Errors
+    /// [`LogError`] if it cannot begin.
+    async fn follow(&self, from: &[(u32, u64)]) -> Result<mpsc::Receiver<Followed>, LogError>;
+
     /// The offset that the next entry of the partition will get.
     ///
     /// # Errors
     /// [`LogError`] if the log cannot be reached.
     async fn end(&self, partition: u32) -> Result<u64, LogError>;
+
+    /// What each partition has, all asked for together; of those that have come since the start too.
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be reached.
+    async fn ranges(&self) -> Result<Vec<Range>, LogError>;
+
+    /// When it forgets.
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be reached.
+    async fn retention(&self) -> Result<Retention, LogError>;
 
     /// Is it there?
     ///
@@ -193,4 +274,21 @@ pub trait Log: Send + Sync + 'static {
 
     /// Waits, 10 s at most, until what was handed in is acknowledged or refused. After it, nothing may be appended.
     async fn close(&self);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_the_same_text_whatever_the_order_and_keeps_what_is_not_known() {
+        let one =
+            br#"{"v":1,"event":{"kind":"message_posted","tint":{"b":1,"a":[2]},"message":{"body":"x","at":"0.0"}}}"#;
+        let two =
+            br#"{"event":{"message":{"at":"0.0","body":"x"},"tint":{"a":[2],"b":1},"kind":"message_posted"},"v":1}"#;
+        let text = event_json(one, Position::new(1, 7)).expect("an event");
+        assert_eq!(text, r#"{"kind":"message_posted","message":{"at":"1.7","body":"x"},"tint":{"a":[2],"b":1}}"#);
+        assert_eq!(event_json(two, Position::new(1, 7)).expect("an event"), text);
+        assert!(event_json(b"{}", Position::START).is_err());
+    }
 }

@@ -4,14 +4,16 @@
 
 use crate::log::{Assigned, Entry, Log};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
 
 pub mod persist;
+mod posts;
 pub mod relay;
+pub mod watch;
 
 /// The wait before a failed part is started again: doubled each time up to the longest, and back to the shortest once
 /// it has run this long without failing.
@@ -37,6 +39,11 @@ pub enum State {
         #[serde(skip)]
         reason: String,
     },
+    /// It runs, but some partitions stand still until an operator looks: the log says why.
+    Stuck {
+        /// Which.
+        partitions: Vec<u32>,
+    },
     /// It was told to stop.
     Stopped,
 }
@@ -45,6 +52,7 @@ pub enum State {
 #[derive(Clone, Default)]
 pub struct Health {
     states: Arc<Mutex<BTreeMap<&'static str, State>>>,
+    stuck: Arc<Mutex<BTreeSet<(&'static str, u32)>>>,
 }
 
 impl Health {
@@ -54,9 +62,27 @@ impl Health {
         self.states.lock().unwrap_or_else(PoisonError::into_inner).insert(part, state);
     }
 
+    /// Notes that a partition of a part stands still, or goes on again.
+    pub fn stuck(&self, part: &'static str, partition: u32, stuck_now: bool) {
+        let mut stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = if stuck_now { stuck.insert((part, partition)) } else { stuck.remove(&(part, partition)) };
+        if changed {
+            let count = stuck.iter().filter(|(of, _)| *of == part).count();
+            metrics::gauge!("partyline_partitions_stuck", "part" => part).set(count as f64);
+        }
+    }
+
     /// Every part's state.
     pub fn states(&self) -> BTreeMap<&'static str, State> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        for (part, state) in &mut states {
+            let partitions: Vec<u32> = stuck.iter().filter(|(of, _)| of == part).map(|(_, p)| *p).collect();
+            if !partitions.is_empty() {
+                *state = State::Stuck { partitions };
+            }
+        }
+        states
     }
 }
 
@@ -108,22 +134,19 @@ impl Lag {
         Self { gauge, done: 0, asked: Instant::now() }
     }
 
-    /// The next batch; meanwhile the gauge follows the log's end.
+    /// The next batch; meanwhile the gauge follows the log's end. An empty one every five seconds in which there was none.
     async fn next(&mut self, log: &dyn Log, assigned: &mut Assigned) -> Option<Vec<Entry>> {
-        loop {
-            let due = (self.asked + Self::EVERY).into();
-            match tokio::time::timeout_at(due, assigned.entries.recv()).await {
-                Ok(entries) => return entries,
-                Err(_) => {
-                    if self.done > 0
-                        && let Ok(end) = log.end(assigned.partition).await
-                    {
-                        self.gauge.set(end.saturating_sub(self.done) as f64);
-                    }
-                    self.asked = Instant::now();
-                }
-            }
+        let due = (self.asked + Self::EVERY).into();
+        if let Ok(entries) = tokio::time::timeout_at(due, assigned.entries.recv()).await {
+            return entries;
         }
+        if self.done > 0
+            && let Ok(end) = log.end(assigned.partition).await
+        {
+            self.gauge.set(end.saturating_sub(self.done) as f64);
+        }
+        self.asked = Instant::now();
+        Some(Vec::new())
     }
 }
 

@@ -1,17 +1,14 @@
 //! Messages: posting, editing, deleting, reacting, reading back.
 
 use super::{Access, Service, retries::Done, store_failed};
-use crate::{store::Window, time::now};
+use crate::{log::Record, store::Window, time::now};
 use app::{
     backend::{HistoryQuery, NewMessage, Viewer},
-    error::ApiError,
+    error::{ApiError, Outcome},
     model::{Emoji, KnownEvent, Message, MessageBody, MessageId, MessagePage, Position, Posted, Role, Written},
 };
-use std::time::Duration;
 use uuid::Uuid;
 
-/// How long a post waits to hear from the store whether it is a retry.
-const STORE_PATIENCE: Duration = Duration::from_millis(500);
 /// Different emoji under one message.
 const MAX_REACTIONS: usize = 50;
 const DEFAULT_PAGE: u32 = 50;
@@ -48,39 +45,50 @@ impl Service {
         let body = MessageBody::parse(&new.body)?;
         self.limits.write(who.user.id)?;
         let id = new.id.unwrap_or_default();
-        let mut done = self.retries.turn(room.id, id).lock_owned().await;
-        if done.is_none() && new.id.is_some() {
-            // The store away, the log is still there: of two records the first will stand, everywhere.
-            let known = tokio::time::timeout(STORE_PATIENCE, self.store.posted(room.id, id)).await;
-            let known = known.unwrap_or(Ok(None)).unwrap_or_default();
-            *done = known.map(|p| Done::new(p.author, p.at, p.body.as_deref()));
-        }
-        if let Some(done) = &*done {
-            return if done.is(who.user.id, body.as_str()) {
-                Ok(Posted { id, at: done.at, repeated: true })
-            } else {
-                Err(ApiError::conflict("another message has this id already"))
-            };
-        }
+        let author = who.user.id;
+        let wanted = Done::new(author, Position::START, Some(body.as_str()));
         let message = Message {
             id,
             at: Position::START,
             author: who.user.clone(),
-            body: body.as_str().to_owned(),
+            body: body.into_string(),
             sent_at: now(),
             edited_at: None,
             deleted: false,
             reply_to: new.reply_to,
             reactions: Vec::new(),
         };
-        let author = who.user.id;
-        // The turn goes along: a retry waits for this one, even if its sender has hung up.
-        let then = move |at| {
-            *done = Some(Done::new(author, at, Some(body.as_str())));
-            std::future::ready(())
-        };
-        let at = self.append_and(&room, author, id.0, KnownEvent::MessagePosted { message }, then).await?;
-        Ok(Posted { id, at, repeated: false })
+        let event = KnownEvent::MessagePosted { message };
+        if new.id.is_none() {
+            // Nobody else can know this id.
+            let at = self.append(&room, author, id.0, event).await?;
+            return Ok(Posted { id, at, repeated: false });
+        }
+        let mut turn = self.retries.turn(room.id, id).lock_owned().await;
+        if let Some(done) = &*turn {
+            return if done.is(&wanted) {
+                Ok(Posted { id, at: done.at, repeated: true })
+            } else {
+                Err(ApiError::conflict("another message has this id already"))
+            };
+        }
+        let record = Record { v: 1, room: room.id, by: author, id: id.0, accepted_at: now(), event: event.into() };
+        let (once, (reply, answer)) = (self.once.clone(), tokio::sync::oneshot::channel());
+        // It goes on if its sender hangs up, and the turn with it: a retry waits for this one.
+        self.tasks.spawn(async move {
+            let (posted, claim, settle) = once.post(&room, id, &wanted, &record).await;
+            if let Ok(posted) = &posted {
+                *turn = Some(posted.done.clone());
+            }
+            drop(turn);
+            // Whoever no longer waits asks again.
+            let _ = reply.send(posted);
+            if let Some(settle) = settle {
+                once.settle(&claim, settle).await;
+            }
+        });
+        let posted = answer.await.unwrap_or(Err(ApiError::unavailable(Outcome::Unknown)))?;
+        Ok(Posted { id, at: posted.done.at, repeated: posted.repeated })
     }
 
     pub(super) async fn do_edit(

@@ -7,6 +7,7 @@ use crate::{
     auth::{Auth, password::Passwords},
     fanout::{Fanout, Notice, Signal},
     log::{AppendError, Log, Record},
+    pipeline::watch::Watch,
     remember::Remembered,
     store::{RoomKey, RoomRow, Store, StoreError},
     time::now,
@@ -21,15 +22,18 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 mod access;
 mod accounts;
 mod limits;
 mod messages;
+mod once;
 mod retries;
 mod roles;
 mod rooms;
+mod tail;
 mod welcome;
 
 pub use access::Access;
@@ -59,6 +63,10 @@ pub struct Service {
     retries: retries::Retries,
     rooms: Remembered<RoomKey, RoomRow>,
     roles: Arc<Roles>,
+    once: Arc<once::Once>,
+    /// Appends under way, and what follows from them.
+    tasks: TaskTracker,
+    stop: CancellationToken,
     catching_up: tokio::sync::Semaphore,
     epoch: u32,
 }
@@ -70,9 +78,19 @@ impl Service {
         store: Arc<dyn Store>,
         fanout: Arc<dyn Fanout>,
         auth: Arc<Auth>,
+        watch: Arc<Watch>,
         epoch: u32,
         messages_per_second: u32,
     ) -> Self {
+        let once = once::Once {
+            log: log.clone(),
+            store: store.clone(),
+            fanout: fanout.clone(),
+            watch,
+            epoch,
+            tails: Default::default(),
+            store_away: Default::default(),
+        };
         Self {
             log,
             store,
@@ -83,6 +101,9 @@ impl Service {
             retries: retries::Retries::default(),
             rooms: Remembered::new(FRESH, USABLE, ROOMS_REMEMBERED),
             roles: Arc::default(),
+            once: Arc::new(once),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
             catching_up: tokio::sync::Semaphore::new(CATCHING_UP),
             epoch,
         }
@@ -119,17 +140,31 @@ impl Service {
         then: impl FnOnce(Position) -> F + Send + 'static,
     ) -> Result<Position, ApiError> {
         let record = Record { v: 1, room: room.id, by, id, accepted_at: now(), event: event.into() };
-        let (log, epoch, room, partition) = (self.log.clone(), self.epoch, room.id, room.partition);
-        let appended = tokio::spawn(async move {
-            let begun = Instant::now();
-            let offset = log.append(partition, room, record.encode()).await.map_err(not_appended)?;
-            metrics::counter!("partyline_appends_total").increment(1);
-            metrics::histogram!("partyline_append_seconds").record(begun.elapsed().as_secs_f64());
-            let at = Position::new(epoch, offset);
+        let (log, epoch, partition) = (self.log.clone(), self.epoch, room.partition);
+        #[cfg(feature = "sabotage")]
+        let guess = if crate::sabotage::breaks(crate::sabotage::Promise::AckBeforeLog) {
+            Some(Position::new(epoch, log.end(partition).await.unwrap_or_default()))
+        } else {
+            None
+        };
+        let appended = self.tasks.spawn(async move {
+            let at = Position::new(epoch, append(&*log, partition, &record).await.map_err(not_appended)?);
             then(at).await;
             Ok(at)
         });
+        #[cfg(feature = "sabotage")]
+        if let Some(guess) = guess {
+            return Ok(guess);
+        }
         appended.await.unwrap_or(Err(ApiError::unavailable(Outcome::Unknown)))
+    }
+
+    /// Waits until what was begun is in the log or refused, and everybody has been told. The log answers within its
+    /// deadline, and so does this.
+    pub async fn finish(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
     }
 
     /// Waits until the store has `at`, [`CATCH_UP`] at most. Whether it has.
@@ -163,6 +198,14 @@ impl Service {
             self.tell(Notice::SessionsEnded { sessions }).await;
         }
     }
+}
+
+async fn append(log: &dyn Log, partition: u32, record: &Record) -> Result<u64, AppendError> {
+    let begun = Instant::now();
+    let offset = log.append(partition, record.room, record.encode()).await?;
+    metrics::counter!("partyline_appends_total").increment(1);
+    metrics::histogram!("partyline_append_seconds").record(begun.elapsed().as_secs_f64());
+    Ok(offset)
 }
 
 async fn tell(fanout: &dyn Fanout, notice: Notice) {

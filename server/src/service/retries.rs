@@ -4,6 +4,7 @@
 //! short while; what this node appended in it is remembered here, and two posts
 //! of one id that arrive together go one after the other.
 
+use crate::fanout::claims::Fingerprint;
 use app::model::{MessageId, Position, RoomId, UserId};
 use sha2::{Digest, Sha256};
 use std::{
@@ -17,22 +18,35 @@ const CAPACITY: usize = 16_384;
 /// What was posted under an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
-    author: UserId,
+    /// Who posted it.
+    pub author: UserId,
     /// Where the log has it.
     pub at: Position,
-    /// The text's SHA-256, since thousands of texts would be heavy; `None`: it was deleted.
-    body: Option<[u8; 32]>,
+    /// Of author and text, since thousands of texts would be heavy; `None`: it was deleted.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl Done {
     /// `body`: `None` if it was deleted.
     pub fn new(author: UserId, at: Position, body: Option<&str>) -> Self {
-        Self { author, at, body: body.map(|text| Sha256::digest(text).into()) }
+        let fingerprint = body.map(|text| {
+            let digest = Sha256::new().chain_update(author.0).chain_update(text).finalize();
+            std::array::from_fn(|i| digest[i])
+        });
+        Self { author, at, fingerprint }
     }
 
-    /// Is posting this by this person a repeat of it? Of a deleted one the text is not known any more.
-    pub fn is(&self, author: UserId, body: &str) -> bool {
-        self.author == author && self.body.is_none_or(|hash| hash == <[u8; 32]>::from(Sha256::digest(body)))
+    /// The same, there.
+    pub fn at(self, at: Position) -> Self {
+        Self { at, ..self }
+    }
+
+    /// Is `wanted` a repeat of it? Of a deleted one the text is not known any more.
+    pub fn is(&self, wanted: &Self) -> bool {
+        match self.fingerprint {
+            Some(_) => self.fingerprint == wanted.fingerprint,
+            None => self.author == wanted.author,
+        }
     }
 }
 

@@ -11,7 +11,12 @@ use app::{
     error::{ApiError, Outcome},
     model::{KnownEvent, Position, Role, Room, RoomId, RoomName, User, UserId, Username, Visibility, Written},
 };
+use std::time::{Duration, Instant};
 use uuid::Uuid;
+
+/// When it is looked whether a change of members got into the log after all: for as long as a request to a log that was
+/// silent may still be carried out. After that nodes find out when what they remember is no longer fresh.
+const FIND_OUT_AFTER_S: [u64; 5] = [1, 2, 4, 8, 16];
 
 impl Service {
     pub(super) async fn do_room(&self, who: Option<&Viewer>, room: &str) -> Result<Room, ApiError> {
@@ -143,14 +148,43 @@ impl Service {
             roles.learn(id, user, role, at);
             tell(&*fanout, Notice::MemberChanged { room: id, user, role, at }).await;
         };
-        let at = self.append_and(room, by.id, Uuid::now_v7(), event, then).await?;
+        let appended = self.append_and(room, by.id, Uuid::now_v7(), event, then).await;
+        if let Err(ApiError::Unavailable { outcome: Outcome::Unknown, .. }) = appended {
+            self.find_out(room, user);
+        }
+        let at = appended?;
         self.caught_up(room, at).await;
         Ok(Written { at })
     }
 
+    /// A change that may be in the log: once the store has everything that the log can have of it, all nodes are told what
+    /// somebody is.
+    fn find_out(&self, room: &RoomRow, user: UserId) {
+        let (id, partition, epoch) = (room.id, room.partition, self.epoch);
+        let (watch, store, roles, fanout) =
+            (self.once.watch.clone(), self.store.clone(), self.roles.clone(), self.fanout.clone());
+        let finding = async move {
+            for patience in FIND_OUT_AFTER_S.map(Duration::from_secs) {
+                tokio::time::sleep(patience).await;
+                let Ok(covered) = watch.cover(partition, Instant::now(), patience).await else { continue };
+                let Ok(role) = store.role(id, user).await else { continue };
+                let Some(at) = covered.end.checked_sub(1).map(|last| Position::new(epoch, last)) else { continue };
+                roles.learn(id, user, role, at);
+                tell(&*fanout, Notice::MemberChanged { room: id, user, role, at }).await;
+            }
+        };
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = finding => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+
     async fn nothing_to_do(&self, room: &RoomRow) -> Result<Written, ApiError> {
         let next = self.store.progress(room.partition).await.map_err(store_failed)?;
-        let at = next.checked_sub(1).map_or(Position::START, |offset| Position::new(self.epoch, offset));
+        let at = next.checked_sub(1).map_or(Position::before(self.epoch), |offset| Position::new(self.epoch, offset));
         Ok(Written { at })
     }
 

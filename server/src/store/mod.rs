@@ -5,7 +5,7 @@
 //! of rooms are written by the service; everything that happens inside a room is
 //! folded from the log.
 
-use crate::log::Record;
+use crate::log::{Entry, NotARecord, Record};
 use app::{
     backend::Member,
     model::{
@@ -14,11 +14,18 @@ use app::{
     },
 };
 use async_trait::async_trait;
+use bytes::Bytes;
 
+pub mod chain;
 mod failure;
 pub mod postgres;
+mod replay;
 mod row;
 pub mod sqlite;
+mod upkeep;
+
+pub use replay::{Differences, Replay};
+pub use upkeep::{Archived, DeadLetter, Revived, Schema, Upkeep};
 
 /// The store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -61,8 +68,26 @@ pub enum FoldError {
 pub struct Placed {
     /// The offset.
     pub offset: u64,
-    /// What happened.
+    /// What happened, as far as this version understands it.
     pub record: Record,
+    /// All of it, as the log has it.
+    pub payload: Bytes,
+}
+
+impl Placed {
+    /// What the log has at an offset.
+    ///
+    /// # Errors
+    /// [`NotARecord`] if it is not a record.
+    pub fn decode(entry: &Entry) -> Result<Self, NotARecord> {
+        let record = Record::decode(&entry.payload)?;
+        Ok(Self { offset: entry.offset, record, payload: entry.payload.clone() })
+    }
+
+    /// A record as this version writes it.
+    pub fn new(offset: u64, record: Record) -> Self {
+        Self { offset, payload: record.encode(), record }
+    }
 }
 
 /// An account to be made.
@@ -202,6 +227,15 @@ pub struct EventPage {
     pub at: Position,
     /// The limit cut the answer.
     pub more: bool,
+    /// The events as the archive has them, whole: with what this version does not know of them.
+    pub texts: Vec<String>,
+}
+
+impl EventPage {
+    /// The events for readers, whole.
+    pub fn bodies(self) -> impl Iterator<Item = (Position, Bytes)> {
+        self.events.into_iter().zip(self.texts).map(|((at, _), text)| (at, Bytes::from(text)))
+    }
 }
 
 /// What was posted under an id.
@@ -292,6 +326,10 @@ pub trait Store: Send + Sync + 'static {
     async fn head(&self, room: &RoomRow) -> Result<Position, StoreError>;
     /// The archive of a room after a position, in order.
     async fn events(&self, room: &RoomRow, after: Position, limit: u32) -> Result<EventPage, StoreError>;
+
+    /// The latest events of a room's archive at or before a position, in order; `at` is the partition's progress, and
+    /// `more`: there may be older ones.
+    async fn latest_events(&self, room: &RoomRow, upto: Position, limit: u32) -> Result<EventPage, StoreError>;
 
     /// Somebody has read up to here; moves forward only.
     async fn mark_read(&self, room: RoomId, user: UserId, at: Position) -> Result<(), StoreError>;

@@ -5,8 +5,10 @@ use super::{
     failure::{DEADLINE, within},
 };
 use crate::config::DatabaseConfig;
+use gate::Gate;
 use sqlx::{
     ConnectOptions, Connection as _, PgPool, Postgres, Transaction,
+    migrate::Migrator,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -19,7 +21,45 @@ macro_rules! json_of_reactions {
     };
 }
 
+/// Each room of `x` with its chain, and whether the archive has events between the chain's end and `x`'s place: the
+/// version before, which knows no chains, has written them.
+macro_rules! chains_of_x {
+    () => {
+        "select x.room, c.first_epoch, c.first_offset, c.last_epoch, c.last_offset, c.events, c.digest,
+                exists (
+                    select 1 from events e
+                    where e.room = x.room and (e.epoch, e.offset_no) < (x.epoch, x.offset_no)
+                      and (e.epoch, e.offset_no) > (coalesce(c.last_epoch, 0), coalesce(c.last_offset, 0))
+                ) as gap
+         from x left join chains c on c.room = x.room"
+    };
+}
+
+macro_rules! over_the_old_chain {
+    () => {
+        "on conflict (room) do update set
+             first_epoch = excluded.first_epoch, first_offset = excluded.first_offset,
+             last_epoch = excluded.last_epoch, last_offset = excluded.last_offset,
+             events = excluded.events, digest = excluded.digest"
+    };
+}
+
+/// The database's clock, in milliseconds since 1970.
+macro_rules! database_clock {
+    () => {
+        "select (extract(epoch from clock_timestamp()) * 1000)::bigint"
+    };
+}
+
+macro_rules! archived_where {
+    () => {
+        "select room, epoch, offset_no, digest, case when digest is null then body end as body from events where"
+    };
+}
+
 mod bulk;
+pub mod facts;
+mod gate;
 mod options;
 #[allow(clippy::duplicate_mod)] // The same text, compiled for either database: there is no second copy to keep in step.
 #[path = "queries/mod.rs"]
@@ -41,6 +81,19 @@ const MIGRATE: Duration = Duration::from_secs(120);
 /// The store in a PostgreSQL database.
 pub struct PostgresStore {
     pool: PgPool,
+    gate: Gate,
+}
+
+/// Are these settings of any use? Nothing is connected.
+pub(crate) fn usable(config: &DatabaseConfig) -> Result<(), StoreError> {
+    options::of(config).map(drop)
+}
+
+fn migrations() -> Migrator {
+    let mut migrations = sqlx::migrate!("migrations/postgres");
+    // A node of the version before still starts when a newer one has been here: migrations only add.
+    migrations.set_ignore_missing(true);
+    migrations
 }
 
 impl PostgresStore {
@@ -57,15 +110,27 @@ impl PostgresStore {
         let options = options::of(config)?;
         let mut first = first_connection(&options).await?;
         let migrated = tokio::time::timeout(MIGRATE, async {
-            let mut migrations = sqlx::migrate!("migrations/postgres");
-            // A node of the version before still starts when a newer one has been here: migrations only add.
-            migrations.set_ignore_missing(true).run(&mut first).await?;
+            migrations().run(&mut first).await?;
             first.close().await?;
             Ok(())
         });
         migrated.await.unwrap_or_else(|_| {
             Err(StoreError::Unavailable(format!("its tables were not up to date after {} s", MIGRATE.as_secs())))
         })?;
+        Ok(Self::pooled(options))
+    }
+
+    /// Connects to the tables that are there, as they are.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::connect`].
+    pub async fn attach(config: &DatabaseConfig) -> Result<Self, StoreError> {
+        let options = options::of(config)?;
+        first_connection(&options).await?.close().await?;
+        Ok(Self::pooled(options))
+    }
+
+    fn pooled(options: PgConnectOptions) -> Self {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE)
@@ -80,11 +145,12 @@ impl PostgresStore {
                 })
             })
             .connect_lazy_with(options::bounded(options));
-        Ok(Self { pool })
+        Self { pool, gate: Gate::new() }
     }
 
     async fn reader(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        Ok(self.pool.acquire().await?)
+        let pool = self.pool.clone();
+        self.gate.pass(async move { pool.acquire().await }).await
     }
 
     async fn writer(&self) -> Result<PoolConnection<Postgres>, StoreError> {
@@ -93,12 +159,14 @@ impl PostgresStore {
 
     /// A transaction whose reads are of one moment.
     async fn snapshot(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
-        Ok(self.pool.begin_with("begin isolation level repeatable read read only").await?)
+        let pool = self.pool.clone();
+        self.gate.pass(async move { pool.begin_with("begin isolation level repeatable read read only").await }).await
     }
 
     /// A transaction that writes.
     async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
-        Ok(self.pool.begin().await?)
+        let pool = self.pool.clone();
+        self.gate.pass(async move { pool.begin().await }).await
     }
 }
 

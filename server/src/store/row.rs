@@ -1,6 +1,9 @@
 //! Rows, and the way between the model's types and what both databases have: 64-bit signed numbers, text, ids.
 
-use super::StoreError;
+use super::{
+    StoreError,
+    chain::{self, Chain, Digest, Link},
+};
 use app::model::{Invalid, Millis, Position, User, UserId};
 use uuid::Uuid;
 
@@ -71,4 +74,23 @@ pub(super) struct NewEvent {
     /// The message whose text it carries.
     pub(super) message: Option<Uuid>,
     pub(super) body: String,
+    /// Of the body as it is now: blanking it later leaves this.
+    pub(super) digest: Digest,
+}
+
+impl NewEvent {
+    pub(super) fn new(room: Uuid, at: Position, kind: String, message: Option<Uuid>, body: String) -> Self {
+        let digest = chain::digest(&body);
+        Self { room, epoch: i64::from(at.epoch), offset: signed(at.offset), kind, message, body, digest }
+    }
+
+    pub(super) fn link(&self) -> Link {
+        Link { room: self.room, at: position(self.epoch, self.offset), digest: self.digest }
+    }
+}
+
+/// A room's chain as the database is to have it.
+pub(super) struct ChainRow {
+    pub(super) room: Uuid,
+    pub(super) chain: Chain,
 }

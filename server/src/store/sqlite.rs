@@ -5,8 +5,10 @@
 //! rooms are written here first, and acknowledged.
 
 use super::{StoreError, failure::within};
+use crate::wal;
 use sqlx::{
-    Sqlite, SqlitePool, Transaction,
+    Connection as _, Sqlite, SqlitePool, Transaction,
+    migrate::Migrator,
     pool::PoolConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -16,6 +18,42 @@ use std::{path::Path, time::Duration};
 macro_rules! json_of_reactions {
     () => {
         "json_group_array(json_array(r.emoji, r.username))"
+    };
+}
+
+/// Each room of `x` with its chain, and whether the archive has events between the chain's end and `x`'s place: the
+/// version before, which knows no chains, has written them.
+macro_rules! chains_of_x {
+    () => {
+        "select x.room, c.first_epoch, c.first_offset, c.last_epoch, c.last_offset, c.events, c.digest,
+                exists (
+                    select 1 from events e
+                    where e.room = x.room and (e.epoch, e.offset_no) < (x.epoch, x.offset_no)
+                      and (e.epoch, e.offset_no) > (coalesce(c.last_epoch, 0), coalesce(c.last_offset, 0))
+                ) as gap
+         from x left join chains c on c.room = x.room"
+    };
+}
+
+macro_rules! over_the_old_chain {
+    () => {
+        "on conflict (room) do update set
+             first_epoch = excluded.first_epoch, first_offset = excluded.first_offset,
+             last_epoch = excluded.last_epoch, last_offset = excluded.last_offset,
+             events = excluded.events, digest = excluded.digest"
+    };
+}
+
+/// The database's clock, in milliseconds since 1970.
+macro_rules! database_clock {
+    () => {
+        "select cast((julianday('now') - 2440587.5) * 86400000 as integer)"
+    };
+}
+
+macro_rules! archived_where {
+    () => {
+        "select room, epoch, offset_no, digest, case when digest is null then body end as body from events where"
     };
 }
 
@@ -31,6 +69,9 @@ type Row = sqlx::sqlite::SqliteRow;
 /// How many may read at once: reading blocks a thread each.
 const READERS: u32 = 4;
 const BUSY: Duration = Duration::from_secs(5);
+/// The structure of a file up to this size is examined before it is used: a second's work. In a larger one, SQLite
+/// finds damage when it comes upon it.
+const EXAMINED_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The store in one file of the data folder.
 pub struct SqliteStore {
@@ -38,15 +79,37 @@ pub struct SqliteStore {
     readers: SqlitePool,
 }
 
+fn migrations() -> Migrator {
+    let mut migrations = sqlx::migrate!("migrations/sqlite");
+    // A file that a later version has used opens all the same: migrations only add.
+    migrations.set_ignore_missing(true);
+    migrations
+}
+
 impl SqliteStore {
     /// Opens `store.db` in a folder, and makes or brings up to date its tables.
     ///
     /// # Errors
-    /// [`StoreError::Broken`] if the file cannot be used, [`StoreError::Full`] if there is no space for it.
+    /// [`StoreError::Broken`] if the file cannot be used (the text names it, and what is damaged),
+    /// [`StoreError::Full`] if there is no space for it.
     pub async fn open(dir: &Path) -> Result<Self, StoreError> {
+        Self::open_with(dir, true).await
+    }
+
+    /// Opens the `store.db` that is there, as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] if it is not there or cannot be used.
+    pub async fn attach(dir: &Path) -> Result<Self, StoreError> {
+        Self::open_with(dir, false).await
+    }
+
+    async fn open_with(dir: &Path, make: bool) -> Result<Self, StoreError> {
+        let file = dir.join("store.db");
+        wal::examine(&file).map_err(StoreError::Broken)?;
         let options = SqliteConnectOptions::new()
-            .filename(dir.join("store.db"))
-            .create_if_missing(true)
+            .filename(&file)
+            .create_if_missing(make)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
@@ -58,16 +121,28 @@ impl SqliteStore {
                 .acquire_timeout(BUSY)
                 .idle_timeout(None)
                 .max_lifetime(None)
+                // SQLite ends a transaction by itself when the disk is full, and then the rollback fails: sqlx would take
+                // the connection for one that is still in it, and begin no other, for ever.
+                .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
         };
-        within(async {
+        let opened = within(async {
             let writer = pool(1).connect_with(options.clone()).await?;
-            let mut migrations = sqlx::migrate!("migrations/sqlite");
-            // A file that a later version has used opens all the same: migrations only add.
-            migrations.set_ignore_missing(true).run(&writer).await?;
+            if std::fs::metadata(&file).is_ok_and(|file| file.len() <= EXAMINED_BYTES) {
+                let found: String = sqlx::query_scalar("pragma quick_check(1)").fetch_one(&writer).await?;
+                if found != "ok" {
+                    return Err(StoreError::Broken(found));
+                }
+            }
+            if make {
+                migrations().run(&writer).await?;
+            }
             let readers = pool(READERS).connect_with(options.pragma("query_only", "on")).await?;
             Ok(Self { writer, readers })
+        });
+        opened.await.map_err(|e| match e {
+            StoreError::Broken(found) => StoreError::Broken(format!("{}: {found}", file.display())),
+            other => other,
         })
-        .await
     }
 
     async fn reader(&self) -> Result<PoolConnection<Sqlite>, StoreError> {

@@ -102,7 +102,7 @@ async fn a_topic_that_is_deleted_under_a_member_fails_it() {
     operator(&config).delete_topics(&[&topic], &AdminOptions::new()).await.unwrap();
     fails(receiver).await;
     let error = log.check().await.unwrap_err();
-    assert!(matches!(error, LogError::Broken(_)), "{error}");
+    assert!(matches!(error, LogError::Gone(_)), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,4 +110,31 @@ async fn a_record_that_is_too_large_is_not_persisted() {
     let log = KafkaLog::connect(&config(), 1).await.unwrap();
     let refused = log.append(0, RoomId::new(), Bytes::from(vec![b'x'; 2_000_000])).await.unwrap_err();
     assert!(matches!(refused, AppendError::NotPersisted(_)), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_was_paused_when_it_was_taken_away_is_read_again_when_it_comes_back() {
+    let config = config();
+    let (log, other) = (KafkaLog::connect(&config, 2).await.unwrap(), KafkaLog::connect(&config, 2).await.unwrap());
+    // More than may wait for a holder that takes nothing: both partitions are paused.
+    let large = Bytes::from(vec![b'x'; 200_000]);
+    for partition in [0, 1] {
+        join_all((0..30).map(|_| log.append(partition, RoomId::new(), large.clone()))).await;
+    }
+    let mut receiver = log.join("persist", committed(0)).await.unwrap();
+    let held = [assigned(&mut receiver).await, assigned(&mut receiver).await];
+    timeout(PATIENCE, async {
+        while held.iter().any(|held| held.entries.len() < held.entries.max_capacity()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("as much waits as may");
+    let mut elsewhere = other.join("persist", committed(0)).await.unwrap();
+    let moved = assigned(&mut elsewhere).await.partition;
+    drop(elsewhere);
+    let mut back = assigned(&mut receiver).await;
+    assert_eq!(back.partition, moved);
+    let batch = timeout(PATIENCE, back.entries.recv()).await.expect("it is read").unwrap();
+    assert_eq!(batch[0].offset, 0);
 }

@@ -1,11 +1,8 @@
 //! Several nodes on the same services.
 
-use crate::support::{
-    Installation, Kind, Person,
-    proxy::{Proxy, Way},
-    setting, until,
-};
+use crate::support::{Installation, Judged, Kind, PATIENCE, Person, until};
 use app::model::Position;
+use chaos::{load::Scale, proxy::Way};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use server::config::Mode;
@@ -48,35 +45,23 @@ async fn a_message_posted_at_one_node_is_heard_and_read_at_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_a_node_dies_the_others_take_over_its_partitions() {
+async fn when_a_node_dies_the_others_take_over_its_partitions_and_its_people() {
     let installation = Installation::new(Kind::Cluster).await;
     let doomed = installation.spawn(crate::support::installation::free_address());
-    let node = installation.start().await;
-    let ada = Person::register(&node.base, "ada").await;
-    let room = ada.make_room("public").await;
-    let mut socket = ada.socket().await;
-    socket.subscribe(&room, None).await;
+    let (a, b) = tokio::join!(installation.start(), installation.start());
+    let scale = Scale { rooms: 4, writers: 8, watchers: 3, per_second: 200 };
+    // People know of the doomed node too, and go on trying it.
+    let mut judged = Judged::begin(vec![a.base.clone(), doomed.base.clone(), b.base.clone()], scale).await;
+    judged.load.until_acknowledged(200, PATIENCE).await.unwrap();
     doomed.kill();
-    let mut last = Position::START;
-    for i in 0..20 {
-        last = ada.post(&room, &i.to_string()).await.1;
-    }
-    for i in 0..20 {
-        assert_eq!(socket.posted().await.0, i.to_string());
-    }
-    assert_eq!(ada.bodies(&room, last).await.len(), 20);
-    node.server.shutdown().await;
+    judged.load.until_acknowledged(judged.load.acknowledged.count() + 400, PATIENCE).await.unwrap();
+    judged.end().await;
+    tokio::join!(a.server.shutdown(), b.server.shutdown());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_redis_away_messages_are_stored_and_after_it_heard_without_a_hole() {
-    let mut installation = Installation::new(Kind::Cluster).await;
-    let url = setting("PARTYLINE_TEST_REDIS_URL");
-    let target = url.split_once("://").unwrap().1.trim_end_matches('/').rsplit('@').next().unwrap().to_owned();
-    let proxy = Proxy::before(target.clone()).await;
-    if let Mode::Cluster { redis, .. } = &mut installation.mode {
-        redis.url = url.replace(&target, &proxy.address.to_string()).into();
-    }
+    let (proxy, installation) = Installation::new(Kind::Cluster).await.behind_redis_proxy().await;
     let node = installation.start().await;
     let ada = Person::register(&node.base, "ada").await;
     let room = ada.make_room("public").await;
@@ -109,14 +94,8 @@ async fn with_redis_away_messages_are_stored_and_after_it_heard_without_a_hole()
 async fn a_session_that_ended_while_a_node_heard_nothing_is_closed_there_all_the_same() {
     let installation = Installation::new(Kind::Cluster).await;
     let node = installation.start().await;
-    let url = setting("PARTYLINE_TEST_REDIS_URL");
-    let target = url.split_once("://").unwrap().1.trim_end_matches('/').rsplit('@').next().unwrap().to_owned();
-    let proxy = Proxy::before(target.clone()).await;
-    let mut config = installation.config();
-    if let Mode::Cluster { redis, .. } = &mut config.mode {
-        redis.url = url.replace(&target, &proxy.address.to_string()).into();
-    }
-    let deaf = installation.start_with(config).await;
+    let (proxy, far) = installation.behind_redis_proxy().await;
+    let deaf = far.start().await;
     let ada = Person::register(&node.base, "ada").await;
     let mut socket = ada.at(&deaf.base).socket().await;
     proxy.set(Way::Closed);
@@ -129,12 +108,7 @@ async fn a_session_that_ended_while_a_node_heard_nothing_is_closed_there_all_the
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_postgresql_away_members_go_on_and_afterwards_everything_is_there() {
-    let mut installation = Installation::new(Kind::Cluster).await;
-    let Mode::Cluster { database, .. } = &mut installation.mode else { unreachable!("a cluster") };
-    let url = database.url.expose().to_owned();
-    let target = url.split_once('@').unwrap().1.split_once('/').unwrap().0.to_owned();
-    let proxy = Proxy::before(target.clone()).await;
-    database.url = url.replace(&format!("@{target}"), &format!("@{}", proxy.address)).into();
+    let (proxy, installation) = Installation::new(Kind::Cluster).await.behind_database_proxy().await;
     let node = installation.start().await;
     let ada = Person::register(&node.base, "ada").await;
     let room = ada.make_room("public").await;
@@ -183,15 +157,10 @@ async fn without_a_service_the_program_does_not_start_and_says_which() {
 async fn the_work_can_be_split_over_processes() {
     use server::config::Part;
     let installation = Installation::new(Kind::Cluster).await;
-    let with = |parts: &[Part]| {
-        let mut config = installation.config();
-        config.parts = parts.iter().copied().collect();
-        config
-    };
     let (web, persist, relay) = tokio::join!(
-        installation.start_with(with(&[Part::Web])),
-        installation.start_with(with(&[Part::Persist])),
-        installation.start_with(with(&[Part::Relay])),
+        installation.start_with(installation.config_of(&[Part::Web])),
+        installation.start_with(installation.config_of(&[Part::Persist])),
+        installation.start_with(installation.config_of(&[Part::Relay])),
     );
     let ada = Person::register(&web.base, "ada").await;
     let room = ada.make_room("public").await;
@@ -203,6 +172,7 @@ async fn the_work_can_be_split_over_processes() {
     assert_eq!(ada.bodies(&room, at).await, ["by three"]);
     assert_eq!(reqwest::get(format!("{}/rooms/welcome", persist.base)).await.unwrap().status(), StatusCode::NOT_FOUND);
     let ready: serde_json::Value = reqwest::get(format!("{}/readyz", relay.base)).await.unwrap().json().await.unwrap();
-    assert_eq!(ready["parts"], json!({ "relay": { "state": "running" } }));
+    let running = json!({ "state": "running" });
+    assert_eq!(ready["parts"], json!({ "relay": running, "watch": running }));
     tokio::join!(web.server.shutdown(), persist.server.shutdown(), relay.server.shutdown());
 }

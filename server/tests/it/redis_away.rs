@@ -1,13 +1,11 @@
 //! Redis goes and comes back.
 
-use crate::support::{
-    proxy::{Proxy, Way},
-    setting,
-};
+use crate::support::setting;
 use app::model::{Position, RoomId};
+use chaos::proxy::{Proxy, Way};
 use server::{
     config::RedisConfig,
-    fanout::{Fanout, Relayed, RingEvent, Signal, redis::RedisFanout},
+    fanout::{Batch, Fanout, Relayed, RingEvent, Signal, redis::RedisFanout},
 };
 use std::time::{Duration, Instant};
 use tokio::{sync::mpsc, time::timeout};
@@ -15,10 +13,10 @@ use tokio::{sync::mpsc, time::timeout};
 /// A node behind a proxy, and another that reaches Redis all the time.
 async fn nodes() -> (Proxy, RedisFanout, RedisFanout) {
     let url = setting("PARTYLINE_TEST_REDIS_URL");
-    let proxy = Proxy::before(url.trim_start_matches("redis://").trim_end_matches('/').to_owned()).await;
+    let (proxy, through) = Proxy::in_url(&url).await.unwrap();
     let namespace = format!("test-{}", uuid::Uuid::new_v4());
     let config = |url: String| RedisConfig { url: url.into(), namespace: namespace.clone(), ca: None };
-    let node = RedisFanout::connect(&config(format!("redis://{}", proxy.address))).await.unwrap();
+    let node = RedisFanout::connect(&config(through)).await.unwrap();
     let other = RedisFanout::connect(&config(url)).await.unwrap();
     (proxy, node, other)
 }
@@ -50,17 +48,18 @@ async fn goes_and_comes_back(way: Way) {
     let (before, meanwhile, left) = (RoomId::new(), RoomId::new(), RoomId::new());
     node.watch(before).await.unwrap();
     node.watch(left).await.unwrap();
-    other.publish(&[event(before, 0)]).await.unwrap();
+    other.publish(&Batch::of(0, &[event(before, 0)])).await.unwrap();
     assert_eq!(next(&mut heard).await, heard_event(before, 0));
 
     proxy.set(way);
-    fails_in_time(node.publish(&[event(before, 1)])).await;
+    fails_in_time(node.publish(&Batch::of(0, &[event(before, 1)]))).await;
     fails_in_time(node.watch(meanwhile)).await;
     fails_in_time(node.heads(&[before])).await;
     fails_in_time(node.ring(before, Position::START)).await;
     fails_in_time(node.check()).await;
     timeout(Duration::from_millis(2_500), node.unwatch(left)).await.unwrap();
-    other.publish(&[event(before, 1), event(meanwhile, 0)]).await.unwrap();
+    other.publish(&Batch::of(0, &[event(before, 1)])).await.unwrap();
+    other.publish(&Batch::of(1, &[event(meanwhile, 0)])).await.unwrap();
 
     proxy.set(Way::Open);
     assert_eq!(next(&mut heard).await, Signal::Gap);
@@ -68,7 +67,9 @@ async fn goes_and_comes_back(way: Way) {
     let ring = node.ring(before, Position::new(1, 0)).await.unwrap();
     assert_eq!((ring.top, ring.complete), (Some(Position::new(1, 1)), true));
     // Heard are the rooms that are wanted by now.
-    node.publish(&[event(left, 0), event(meanwhile, 1), event(before, 1), event(before, 2)]).await.unwrap();
+    node.publish(&Batch::of(2, &[event(left, 0)])).await.unwrap();
+    node.publish(&Batch::of(1, &[event(meanwhile, 1)])).await.unwrap();
+    node.publish(&Batch::of(0, &[event(before, 1), event(before, 2)])).await.unwrap();
     assert_eq!(next(&mut heard).await, heard_event(meanwhile, 1));
     assert_eq!(next(&mut heard).await, heard_event(before, 2));
     node.check().await.unwrap();

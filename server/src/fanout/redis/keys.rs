@@ -1,7 +1,7 @@
 //! Names and encodings in Redis.
 
 use crate::fanout::RingEvent;
-use app::model::{Position, RoomId};
+use app::model::{MessageId, Position, RoomId};
 use bytes::Bytes;
 
 /// The names of one installation's keys and channels.
@@ -24,6 +24,21 @@ impl Keys {
     /// The channel of a room's events.
     pub(super) fn live(&self, room: RoomId) -> String {
         format!("{}:{{{room}}}:live", self.namespace)
+    }
+
+    /// The marker of a partition: everything up to this position is in the rings.
+    pub(super) fn relayed(&self, partition: u32) -> String {
+        format!("{}:relayed:{partition}", self.namespace)
+    }
+
+    /// The claim on a message id, beside its room's ring.
+    pub(super) fn claim(&self, room: RoomId, id: MessageId) -> String {
+        format!("{}:{{{room}}}:claim:{id}", self.namespace)
+    }
+
+    /// How many claims there have been. It only rises, unless Redis has forgotten.
+    pub(super) fn claims(&self) -> String {
+        format!("{}:claims", self.namespace)
     }
 
     /// The channel of notices to all nodes.
@@ -49,7 +64,7 @@ pub(super) fn position(id: &[u8]) -> Option<Position> {
     Some(Position::new(epoch.parse().ok()?, offset.parse().ok()?))
 }
 
-/// `-` stands for a `prev` that nobody knows.
+/// `-` stands for a position that nobody knows.
 pub(super) fn prev(text: &[u8]) -> Option<Option<Position>> {
     if text == b"-" { Some(None) } else { position(text).map(Some) }
 }

@@ -1,6 +1,7 @@
 //! The connection that listens: one of its own, since a flood of events must not hold up answers.
 
 use super::{
+    claims::RedisClaims,
     client::{ANSWER, CONNECT},
     keys::{Keys, published},
 };
@@ -13,13 +14,18 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Notify, oneshot},
-    time::{interval, sleep, timeout},
+    sync::{Notify, oneshot, watch},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-/// How often a silent connection is asked whether it still is one.
-const PING_EVERY: Duration = Duration::from_secs(1);
+/// How often the connection is asked whether it still is one.
+const PING_EVERY: Duration = Duration::from_millis(200);
+/// After so long without an answer nobody relies on it any more ([`crate::fanout::Fanout::hearing`]). It is given up
+/// only after [`ANSWER`]: a Redis that was merely busy finds its subscriptions as they were.
+const SUSPECT: Duration = Duration::from_millis(400);
+/// So late a busy process may be itself.
+const LATE: Duration = Duration::from_millis(100);
 /// Pause before the first attempt to connect again; doubled each time, and a random part of it is waited.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause.
@@ -30,18 +36,30 @@ const CHANNELS: usize = 512;
 /// Keeps Redis' subscriptions as the hub wants them, over lost connections too.
 pub(super) struct Listener {
     wishes: Arc<Wishes>,
+    hearing: watch::Receiver<bool>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Listener {
     /// Connects and begins to listen to the notices.
-    pub(super) async fn start(client: Client, keys: Keys, signals: Arc<Signals>) -> Result<Self, FanoutError> {
+    pub(super) async fn start(
+        client: Client,
+        keys: Keys,
+        signals: Arc<Signals>,
+        claims: Arc<RedisClaims>,
+    ) -> Result<Self, FanoutError> {
         let wishes = Arc::new(Wishes::default());
-        let task = Task { client, keys, signals, wishes: wishes.clone() };
+        let (hearing, heard) = watch::channel(false);
+        let task = Task { client, keys, signals, claims, wishes: wishes.clone(), hearing };
         let live = task.connect().await.map_err(super::commands::failed)?;
         // Known before the first room is watched.
         wishes.begin();
-        Ok(Self { wishes, _task: AbortOnDropHandle::new(tokio::spawn(task.run(live))) })
+        task.hearing.send_replace(true);
+        Ok(Self { wishes, hearing: heard, _task: AbortOnDropHandle::new(tokio::spawn(task.run(live))) })
+    }
+
+    pub(super) fn hearing(&self) -> watch::Receiver<bool> {
+        self.hearing.clone()
     }
 
     pub(super) async fn watch(&self, room: RoomId) -> Result<(), FanoutError> {
@@ -147,7 +165,9 @@ struct Task {
     client: Client,
     keys: Keys,
     signals: Arc<Signals>,
+    claims: Arc<RedisClaims>,
     wishes: Arc<Wishes>,
+    hearing: watch::Sender<bool>,
 }
 
 impl Task {
@@ -157,9 +177,13 @@ impl Task {
         let mut again = false;
         loop {
             let Err(e) = self.hear(live, again).await;
+            self.hearing.send_replace(false);
             self.wishes.end();
+            self.claims.lose();
             tracing::warn!(error = %e, "the connection for live events is lost");
             live = self.connect_again().await;
+            // What others claimed meanwhile may have gone with the Redis that it was told to.
+            self.claims.lose();
             tracing::info!("the connection for live events is there again");
             again = true;
         }
@@ -210,18 +234,48 @@ impl Task {
         let rooms = self.wishes.begin();
         self.subscribe(&mut live, rooms).await?;
         if again {
-            // Only now: heads that are compared before the rooms are watched would leave a hole behind them.
-            self.signals.tell_gap();
+            self.heard_again();
         }
         let over = live.over.clone();
         let mut ping = interval(PING_EVERY);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = over.cancelled() => return Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into()),
                 () = self.wishes.changed.notified() => self.follow(&mut live).await?,
-                _ = ping.tick() => cmd("PING").exec_async(&mut live.connection).await?,
+                _ = ping.tick() => self.ping(&mut live).await?,
             }
         }
+    }
+
+    /// Answers come behind what was pushed before them: while they come, everything does.
+    async fn ping(&self, live: &mut Live) -> RedisResult<()> {
+        let over = live.over.clone();
+        let command = cmd("PING");
+        let mut answer = std::pin::pin!(command.exec_async(&mut live.connection));
+        let asked = Instant::now();
+        let mut patience = SUSPECT;
+        loop {
+            tokio::select! {
+                () = over.cancelled() => return Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into()),
+                answered = timeout(patience, &mut answer) => match answered {
+                    Ok(answered) => return answered,
+                    // We ourselves were not called in time: the answer may lie there unread.
+                    Err(_) if patience == SUSPECT && asked.elapsed() > SUSPECT + LATE => patience = LATE,
+                    Err(_) => break,
+                },
+            }
+        }
+        self.hearing.send_replace(false);
+        answer.await?;
+        self.heard_again();
+        Ok(())
+    }
+
+    /// Only when the rooms are watched again: heads that are compared before that would leave a hole behind them.
+    fn heard_again(&self) {
+        self.hearing.send_replace(true);
+        self.signals.tell_gap();
     }
 
     /// Makes the subscriptions as they are wanted by now.

@@ -20,6 +20,9 @@ pub(super) fn settings(config: &KafkaConfig) -> ClientConfig {
         .set("socket.connection.setup.timeout.ms", "5000")
         .set("socket.keepalive.enable", "true")
         .set("reconnect.backoff.max.ms", "1000")
+        // The brokers that are known are asked again and again. librdkafka (2.12) would by default forget them when all
+        // are away and begin with the bootstrap servers; now and then a client then never connects again.
+        .set("metadata.recovery.strategy", "none")
         .set("topic.metadata.refresh.interval.ms", "30000")
         // A topic that is gone is noticed in seconds, not in the default half minute.
         .set("topic.metadata.propagation.max.ms", "5000")

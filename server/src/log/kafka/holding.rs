@@ -33,9 +33,9 @@ impl Holding {
         self.0.insert(partition, held);
     }
 
-    /// Closes the holder's `entries`.
-    pub fn remove(&mut self, partition: i32) {
-        self.0.remove(&partition);
+    /// Closes the holder's `entries`. Whether there was a holder.
+    pub fn remove(&mut self, partition: i32) -> bool {
+        self.0.remove(&partition).is_some()
     }
 
     /// A holder dropped its partition.

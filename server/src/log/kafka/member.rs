@@ -7,15 +7,14 @@
 use super::{
     client::{Heard, describe, is_setup},
     holding::{Changes, Holding},
-    read::in_range,
-    topic,
+    read::{in_range, ranges},
+    starting::Starting,
 };
 use crate::log::{
     Assigned, BATCH_ENTRIES, DEADLINE, Entry, LogError, Start, StartAt,
     lease::{Done, lease},
 };
 use bytes::Bytes;
-use futures::future::try_join_all;
 use rdkafka::{
     ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
@@ -27,12 +26,11 @@ use rdkafka::{
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     runtime::Handle,
     sync::mpsc::{self, error::TrySendError},
-    time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::task_tracker::TaskTrackerToken};
 
@@ -40,6 +38,10 @@ use tokio_util::{sync::CancellationToken, task::task_tracker::TaskTrackerToken};
 const POLL: Duration = Duration::from_millis(100);
 /// The same while a holder is slow: its room must be noticed soon.
 const POLL_WHILE_FULL: Duration = Duration::from_millis(10);
+
+/// A member that has been given nothing for so long may be stuck: librdkafka (2.12) now and then does not come back to
+/// its group after its coordinator was away. Another one takes its place.
+const FORGOTTEN: Duration = Duration::from_secs(45);
 
 /// What a member is for.
 pub(super) struct Duty {
@@ -64,14 +66,18 @@ pub(super) fn join(
         // Cooperative: when a node comes or goes, only the partitions that move are interrupted.
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("session.timeout.ms", "10000")
-        .set("heartbeat.interval.ms", "3000")
-        .set("max.poll.interval.ms", "60000")
+        // Who left or came is noticed within one.
+        .set("heartbeat.interval.ms", "1000")
+        // Also how long a group waits for members that do not come back to share the partitions anew.
+        .set("max.poll.interval.ms", "20000")
         // Commits are what holders say is done, never what was merely read.
         .set("enable.auto.commit", "true")
         .set("auto.commit.interval.ms", "1000")
         .set("enable.auto.offset.store", "false")
         // An offset that is not there must be loud: skipping would lose messages in silence.
         .set("auto.offset.reset", "error")
+        // More partitions are found, and shared, in seconds.
+        .set("topic.metadata.refresh.interval.ms", "5000")
         .set("queued.min.messages", "5000")
         .set("queued.max.messages.kbytes", "8192")
         .set("fetch.queue.backoff.ms", "100")
@@ -102,7 +108,18 @@ struct Member {
 #[derive(Default)]
 struct State {
     holding: Holding,
+    starting: Starting,
     failed: bool,
+    waiting: Waiting,
+}
+
+/// Since when it has waited to be told which partitions are its own. `None`: it has been told.
+struct Waiting(Option<Instant>);
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self(Some(Instant::now()))
+    }
 }
 
 /// The member's thread.
@@ -124,6 +141,8 @@ fn run(consumer: BaseConsumer<Member>) {
         }
         member.hand_over(&consumer);
         member.store_commits(&consumer);
+        member.begin(&consumer);
+        member.look_whether_it_is_forgotten();
     }
     // Leaves the group; the partitions are taken away in the course of it.
     drop(consumer);
@@ -147,6 +166,13 @@ impl Member {
     fn fail(&self, error: &dyn std::fmt::Display) {
         tracing::error!(group = self.group, %error, "a member of a group failed");
         self.state().failed = true;
+    }
+
+    fn look_whether_it_is_forgotten(&self) {
+        let since = self.state().waiting.0;
+        if since.is_some_and(|since| since.elapsed() > FORGOTTEN) {
+            self.fail(&format_args!("it has been given nothing for {} s", FORGOTTEN.as_secs()));
+        }
     }
 
     fn hear(&self, error: &KafkaError) {
@@ -197,35 +223,47 @@ impl Member {
         }
     }
 
-    /// Where to begin each partition that was given to us.
-    fn starts(&self, consumer: &BaseConsumer<Self>, given: &[i32]) -> Result<Vec<(i32, u64)>, LogError> {
-        let starts = given.iter().map(|p| (self.duty.start)(p.cast_unsigned()));
-        let starts = self
-            .runtime
-            .block_on(async { timeout(DEADLINE, try_join_all(starts)).await })
-            .map_err(|_| LogError::Unavailable("no start was named in time".into()))??;
-        let committed = self.committed(consumer, given, &starts)?;
-        let heard = &self.duty.heard;
-        given
-            .iter()
-            .zip(starts)
-            .map(|(partition, start)| {
-                let number = partition.cast_unsigned();
-                let (oldest, end) = topic::range(consumer.client(), &self.duty.topic, number, heard)?;
-                let from = resolve(start, committed.get(partition).copied(), oldest);
-                in_range(number, from, oldest, end).map(|()| (*partition, from))
-            })
-            .collect()
+    /// Begins to read the partitions whose starts have been named.
+    fn begin(&self, consumer: &BaseConsumer<Self>) {
+        let ready = self.state().starting.ready(&self.runtime);
+        let begun = ready.and_then(|ready| if ready.is_empty() { Ok(()) } else { self.begin_at(consumer, &ready) });
+        match begun {
+            Ok(()) => {}
+            Err(LogError::Unavailable(reason)) => {
+                tracing::warn!(group = self.group, reason, "partitions wait to be read");
+                self.state().starting.later();
+            }
+            Err(error) => self.fail(&error),
+        }
     }
 
-    fn committed(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        given: &[i32],
-        starts: &[Start],
-    ) -> Result<BTreeMap<i32, u64>, LogError> {
+    fn begin_at(&self, consumer: &BaseConsumer<Self>, ready: &[(i32, Start)]) -> Result<(), LogError> {
+        let heard = &self.duty.heard;
+        let ranges = ranges(consumer, &self.duty.topic, ready.iter().map(|(partition, _)| *partition), heard)?;
+        let committed = self.committed(consumer, ready)?;
+        let mut list = TopicPartitionList::new();
+        for (partition, start) in ready {
+            let gone = || LogError::Unavailable(format!("Kafka says nothing of partition {partition}"));
+            let range = ranges.get(partition).ok_or_else(gone)?;
+            let from = resolve(*start, committed.get(partition).copied(), range.oldest);
+            in_range(partition.cast_unsigned(), from, range.oldest, range.end)?;
+            let added = list.add_partition_offset(&self.duty.topic, *partition, Offset::Offset(from.cast_signed()));
+            added.expect("an offset is not negative");
+        }
+        for (partition, _) in ready {
+            self.state().starting.forget(*partition);
+            self.hand_out(*partition);
+        }
+        // One that was paused when it was taken away is still paused when it comes back.
+        consumer
+            .incremental_assign(&list)
+            .and_then(|()| consumer.resume(&list))
+            .map_err(|e| LogError::Broken(describe(&e)))
+    }
+
+    fn committed(&self, consumer: &BaseConsumer<Self>, ready: &[(i32, Start)]) -> Result<BTreeMap<i32, u64>, LogError> {
         let mut asked = TopicPartitionList::new();
-        for (partition, start) in given.iter().zip(starts) {
+        for (partition, start) in ready {
             if matches!(start, Start::Committed { .. }) {
                 asked.add_partition(&self.duty.topic, *partition);
             }
@@ -244,28 +282,18 @@ impl Member {
         Ok(committed)
     }
 
-    fn given(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) {
-        let given: Vec<i32> = list.elements().iter().map(|e| e.partition()).collect();
-        match self.starts(consumer, &given) {
-            Ok(starts) => {
-                for (partition, from) in starts {
-                    let set =
-                        list.set_partition_offset(&self.duty.topic, partition, Offset::Offset(from.cast_signed()));
-                    set.expect("the partition is in the list, its offset is not negative");
-                    self.hand_out(partition);
-                }
-            }
-            Err(error) => {
-                self.fail(&error);
-                // The assignment must be answered all the same; nothing of it is read or committed before we leave.
-                list.set_all_offsets(Offset::End).expect("a known offset");
+    /// Partitions are ours. They are read once it is known from where, see [`Self::begin`].
+    fn given(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
+        tracing::info!(group = self.group, partitions = numbers(list), "given");
+        {
+            let mut state = self.state();
+            state.waiting.0 = None;
+            for given in list.elements() {
+                state.starting.ask(&self.runtime, given.partition(), &self.duty.start);
             }
         }
-        let assigned = match consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
-            _ => consumer.assign(list),
-        };
-        if let Err(error) = assigned {
+        // The assignment must be answered all the same.
+        if let Err(error) = consumer.incremental_assign(&TopicPartitionList::new()) {
             self.fail(&describe(&error));
         }
     }
@@ -283,18 +311,32 @@ impl Member {
     }
 
     fn taken(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
+        tracing::info!(group = self.group, partitions = numbers(list), "taken away");
         self.store_commits(consumer);
+        if consumer.assignment_lost() {
+            self.state().waiting.0 = Some(Instant::now());
+        }
+        let mut read = TopicPartitionList::new();
         for element in list.elements() {
-            self.state().holding.remove(element.partition());
+            let mut state = self.state();
+            state.starting.forget(element.partition());
+            if state.holding.remove(element.partition()) {
+                read.add_partition(&self.duty.topic, element.partition());
+            }
         }
         let unassigned = match consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
+            RebalanceProtocol::Cooperative => consumer.incremental_unassign(&read),
             _ => consumer.unassign(),
         };
         if let Err(error) = unassigned {
             self.fail(&describe(&error));
         }
     }
+}
+
+fn numbers(list: &TopicPartitionList) -> String {
+    let numbers: Vec<String> = list.elements().iter().map(|element| element.partition().to_string()).collect();
+    numbers.join(" ")
 }
 
 /// The offset to begin at. Rewinding stops at the oldest entry; a commit that is older than that stays where it is, for

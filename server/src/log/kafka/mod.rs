@@ -2,17 +2,22 @@
 //!
 //! One producer appends ([`produce`]); each membership of a group is a consumer
 //! with a thread of its own ([`member`]); reads without a group borrow a
-//! consumer from a small stock ([`read`]). librdkafka's calls block, so none is
+//! consumer from a small stock ([`read`]); [`follow`] has one of its own too. librdkafka's calls block, so none is
 //! made on a thread that others need.
 
 mod client;
+pub mod facts;
+mod follow;
 mod holding;
 mod member;
 mod produce;
 mod read;
+mod starting;
 mod topic;
 
-use super::{AppendError, Assigned, BATCH_ENTRIES, DEADLINE, Entry, Log, LogError, StartAt};
+use super::{
+    AppendError, Assigned, BATCH_ENTRIES, DEADLINE, Entry, Followed, Log, LogError, Range, Retention, StartAt,
+};
 use crate::config::KafkaConfig;
 use app::model::RoomId;
 use async_trait::async_trait;
@@ -21,7 +26,13 @@ use client::Heard;
 use produce::Producer;
 use rdkafka::{ClientConfig, producer::Producer as _};
 use read::Readers;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -30,7 +41,7 @@ pub struct KafkaLog {
     settings: ClientConfig,
     namespace: String,
     topic: Arc<str>,
-    partitions: u32,
+    partitions: Mutex<Growth>,
     heard: Heard,
     producer: Producer,
     readers: Arc<Readers>,
@@ -50,17 +61,62 @@ impl KafkaLog {
         let heard = Heard::default();
         let producer = Producer::new(&settings, topic.clone(), heard.clone())?;
         let partitions = topic::ensure(&producer.client(), &settings, &topic, partitions, &heard).await?;
-        Ok(Self {
+        Ok(Self::with(config, settings, topic, heard, producer, partitions))
+    }
+
+    /// Connects to the topic that is there.
+    ///
+    /// # Errors
+    /// As [`KafkaLog::connect`], and [`LogError::Gone`] if there is no topic.
+    pub async fn attach(config: &KafkaConfig) -> Result<Self, LogError> {
+        let settings = client::settings(config);
+        let topic: Arc<str> = format!("{}.events", config.namespace).into();
+        let heard = Heard::default();
+        let producer = Producer::new(&settings, topic.clone(), heard.clone())?;
+        let found = topic::find(&producer.client(), &topic, &heard).await?;
+        let partitions = found.ok_or_else(|| LogError::Gone(format!("there is no topic {topic}")))?;
+        Ok(Self::with(config, settings, topic, heard, producer, partitions))
+    }
+
+    fn with(
+        config: &KafkaConfig,
+        settings: ClientConfig,
+        topic: Arc<str>,
+        heard: Heard,
+        producer: Producer,
+        partitions: u32,
+    ) -> Self {
+        Self {
             readers: Arc::new(Readers::new(&settings, &config.namespace, topic.clone(), heard.clone())),
             namespace: config.namespace.clone(),
             members: TaskTracker::new(),
             stop: CancellationToken::new(),
             settings,
             topic,
-            partitions,
+            partitions: Mutex::new(Growth { used: partitions, seen: None }),
             heard,
             producer,
-        })
+        }
+    }
+
+    fn growth(&self) -> MutexGuard<'_, Growth> {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many partitions the topic has by now. The producer knows them from then on.
+    async fn count(&self) -> Result<u32, LogError> {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        let (topic, heard) = (self.topic.clone(), self.heard.clone());
+        let answered = Arc::new(AtomicBool::default());
+        let told = answered.clone();
+        let found = self.ask(move |client| topic::look(client, &topic, PATIENCE, &heard, &told)).await;
+        if self.producer.answered(answered.load(Ordering::Acquire)) {
+            self.readers.clear();
+        }
+        let found = found?;
+        let count = found.ok_or_else(|| LogError::Gone(format!("the topic {} is gone", self.topic)))?;
+        self.growth().see(count);
+        Ok(count)
     }
 
     /// What librdkafka answers, asked on a thread that may block.
@@ -70,6 +126,29 @@ impl KafkaLog {
     ) -> Result<T, LogError> {
         let client = self.producer.client();
         blocking(move || question(&client)).await
+    }
+}
+
+/// How many partitions there are. New ones are used once every consumer has had the time to find them.
+struct Growth {
+    used: u32,
+    seen: Option<(u32, Instant)>,
+}
+
+/// Consumers look every 5 s, and then their groups share the partitions anew.
+const FOUND_BY_ALL: Duration = Duration::from_secs(15);
+
+impl Growth {
+    fn see(&mut self, count: u32) {
+        if count <= self.used {
+            return;
+        }
+        let since = self.seen.filter(|(seen, _)| *seen == count).map_or_else(Instant::now, |(_, since)| since);
+        self.seen = Some((count, since));
+        if since.elapsed() > FOUND_BY_ALL {
+            tracing::info!(count, "the topic has more partitions: new rooms use them from now on");
+            (self.used, self.seen) = (count, None);
+        }
     }
 }
 
@@ -88,14 +167,20 @@ async fn blocking<T: Send + 'static>(
 #[async_trait]
 impl Log for KafkaLog {
     fn partitions(&self) -> u32 {
-        self.partitions
+        self.growth().used
     }
 
     async fn append(&self, partition: u32, room: RoomId, payload: Bytes) -> Result<u64, AppendError> {
         if self.stop.is_cancelled() {
             return Err(AppendError::NotPersisted("the log is closed".into()));
         }
-        self.producer.append(partition, room, &payload).await
+        match self.producer.append(partition, room, &payload).await {
+            // A partition that another node knows already.
+            Err(AppendError::NotPersisted(_)) if partition >= self.partitions() && self.count().await.is_ok() => {
+                self.producer.append(partition, room, &payload).await
+            }
+            answer => answer,
+        }
     }
 
     async fn join(&self, group: &str, start: StartAt) -> Result<mpsc::Receiver<Assigned>, LogError> {
@@ -113,7 +198,7 @@ impl Log for KafkaLog {
                 stop: self.stop.child_token(),
                 _tracked: self.members.token(),
             },
-            self.partitions,
+            self.partitions(),
         )
     }
 
@@ -121,16 +206,40 @@ impl Log for KafkaLog {
         self.readers.read(partition, from, limit.min(BATCH_ENTRIES)).await
     }
 
+    async fn follow(&self, from: &[(u32, u64)]) -> Result<mpsc::Receiver<Followed>, LogError> {
+        if self.stop.is_cancelled() {
+            return Err(LogError::Unavailable("the log is closed".into()));
+        }
+        follow::follow(
+            &self.settings,
+            &self.namespace,
+            from,
+            follow::Duty {
+                topic: self.topic.clone(),
+                heard: self.heard.clone(),
+                stop: self.stop.child_token(),
+                _tracked: self.members.token(),
+            },
+        )
+    }
+
     async fn end(&self, partition: u32) -> Result<u64, LogError> {
         let (topic, heard) = (self.topic.clone(), self.heard.clone());
         self.ask(move |client| Ok(topic::range(client.client(), &topic, partition, &heard)?.1)).await
     }
 
+    async fn ranges(&self) -> Result<Vec<Range>, LogError> {
+        let count = self.count().await?;
+        let readers = self.readers.clone();
+        blocking(move || readers.ranges_now(count)).await
+    }
+
+    async fn retention(&self) -> Result<Retention, LogError> {
+        topic::retention(&self.settings, &self.topic, &self.heard).await
+    }
+
     async fn check(&self) -> Result<(), LogError> {
-        const PATIENCE: Duration = Duration::from_secs(2);
-        let (topic, heard) = (self.topic.clone(), self.heard.clone());
-        let found = self.ask(move |client| topic::look(client, &topic, PATIENCE, &heard)).await?;
-        found.map(|_| ()).ok_or_else(|| LogError::Broken(format!("the topic {} is gone", self.topic)))
+        self.count().await.map(drop)
     }
 
     async fn close(&self) {

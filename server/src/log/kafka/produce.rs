@@ -8,7 +8,10 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode as Code},
     producer::{FutureProducer, FutureRecord, Producer as _},
 };
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
 use tokio::time::timeout;
 
 /// librdkafka's producer; its own thread serves its callbacks, so it also answers questions.
@@ -20,7 +23,12 @@ pub(super) struct Producer {
     heard: Heard,
     /// Replaced after an error that leaves a producer unusable.
     client: RwLock<(u64, Client)>,
+    /// Since when no question has been answered.
+    silent_since: Mutex<Option<Instant>>,
 }
+
+/// A client that has had no answer for so long is replaced: longer than any record waits in its queue.
+const STUCK: Duration = Duration::from_secs(20);
 
 impl Producer {
     pub fn new(settings: &ClientConfig, topic: Arc<str>, heard: Heard) -> Result<Self, LogError> {
@@ -40,7 +48,7 @@ impl Producer {
             .set("retry.backoff.ms", "100")
             .set("retry.backoff.max.ms", "1000");
         let client = create(&settings, &heard).map_err(|e| LogError::Broken(describe(&e)))?;
-        Ok(Self { settings, topic, heard, client: RwLock::new((0, client)) })
+        Ok(Self { settings, topic, heard, client: RwLock::new((0, client)), silent_since: Mutex::default() })
     }
 
     /// The present client. Cheap.
@@ -67,7 +75,9 @@ impl Producer {
             }
         };
         match timeout(DEADLINE, delivery).await {
-            Ok(Ok(Ok(delivery))) => Ok(delivery.offset.cast_unsigned()),
+            // Tried again by the producer, and found to be there already: then Kafka may not say where.
+            Ok(Ok(Ok(delivery))) => u64::try_from(delivery.offset)
+                .map_err(|_| AppendError::Unknown("Kafka has it, and does not say where".into())),
             Ok(Ok(Err((error, _)))) => {
                 self.replace_if_fatal(generation, &client);
                 Err(refusal(&error))
@@ -90,14 +100,36 @@ impl Producer {
 
     /// An idempotent producer that lost count of its sequence numbers refuses everything from then on.
     fn replace_if_fatal(&self, generation: u64, client: &Client) {
-        let Some((_, reason)) = client.client().fatal_error() else { return };
+        if let Some((_, reason)) = client.client().fatal_error() {
+            self.replace(generation, &reason);
+        }
+    }
+
+    /// Whether the brokers have answered just now. A client that gets no answer for long may be the one that is stuck: a
+    /// new one is taken. Whether that is so.
+    pub fn answered(&self, answered: bool) -> bool {
+        let mut since = self.silent_since.lock().unwrap_or_else(PoisonError::into_inner);
+        if answered {
+            *since = None;
+            return false;
+        }
+        if since.get_or_insert_with(Instant::now).elapsed() < STUCK {
+            return false;
+        }
+        *since = None;
+        self.replace(self.present().0, "no broker has answered it for long");
+        true
+    }
+
+    fn replace(&self, generation: u64, reason: &str) {
         let mut present = self.client.write().unwrap_or_else(PoisonError::into_inner);
         if present.0 != generation {
             return;
         }
-        tracing::error!(reason, "Kafka's producer is beyond repair; taking a new one");
+        tracing::error!(reason, "Kafka's producer is of no use any more; taking a new one");
         match create(&self.settings, &self.heard) {
             Ok(new) => {
+                metrics::counter!("partyline_producers_replaced_total").increment(1);
                 let old = std::mem::replace(&mut *present, (generation + 1, new));
                 // Its end waits for its thread.
                 std::thread::spawn(move || drop(old));

@@ -4,14 +4,15 @@ use super::{
     client::{Heard, describe},
     topic,
 };
-use crate::log::{BATCH_BYTES, DEADLINE, Entry, LogError};
+use crate::log::{BATCH_BYTES, DEADLINE, Entry, LogError, Range};
 use bytes::Bytes;
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::RDKafkaErrorCode as Code,
 };
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -59,6 +60,20 @@ impl Readers {
         .map_err(late)?
     }
 
+    /// The oldest offsets and the ends of the first `count` partitions, in two questions.
+    pub fn ranges_now(&self, count: u32) -> Result<Vec<Range>, LogError> {
+        let consumer = self.take()?;
+        let ranges = ranges(&consumer, &self.topic, 0..count.cast_signed(), &self.heard)?;
+        self.idle().push(consumer);
+        Ok(ranges.into_values().collect())
+    }
+
+    fn take(&self) -> Result<BaseConsumer<Heard>, LogError> {
+        let idle = self.idle().pop();
+        let new = || self.settings.create_with_context(self.heard.clone()).map_err(|e| LogError::Broken(describe(&e)));
+        idle.map_or_else(new, Ok)
+    }
+
     /// Gives the stock back. Apart, because a consumer's end waits for its threads.
     pub fn clear(&self) {
         let idle = std::mem::take(&mut *self.idle());
@@ -70,13 +85,7 @@ impl Readers {
     }
 
     fn read_now(&self, partition: u32, from: u64, limit: usize) -> Result<Vec<Entry>, LogError> {
-        let idle = self.idle().pop();
-        let consumer = match idle {
-            Some(consumer) => consumer,
-            None => {
-                self.settings.create_with_context(self.heard.clone()).map_err(|e| LogError::Broken(describe(&e)))?
-            }
-        };
+        let consumer = self.take()?;
         let read = self.read_with(&consumer, partition, from, limit);
         // After an error it may be in any state: only a good one goes back.
         if read.is_ok() && consumer.unassign().is_ok() {
@@ -124,6 +133,40 @@ impl Readers {
         }
         Ok(entries)
     }
+}
+
+/// What partitions have, by their numbers. Blocks.
+pub(super) fn ranges<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partitions: impl Iterator<Item = i32> + Clone,
+    heard: &Heard,
+) -> Result<BTreeMap<i32, Range>, LogError> {
+    let ask = |offset| {
+        let mut asked = TopicPartitionList::new();
+        for partition in partitions.clone() {
+            asked.add_partition_offset(topic, partition, offset).map_err(|e| heard.explain(&e))?;
+        }
+        if asked.count() == 0 {
+            return Ok(BTreeMap::new());
+        }
+        // In this question -2 and -1 stand for the oldest and for the end, where others have a time.
+        let found = consumer.offsets_for_times(asked, DEADLINE / 3).map_err(|e| heard.explain(&e))?;
+        let mut offsets = BTreeMap::new();
+        for found in found.elements() {
+            found.error().map_err(|e| heard.explain(&e))?;
+            let Offset::Offset(offset) = found.offset() else {
+                return Err(LogError::Unavailable(format!(
+                    "Kafka names no offset for partition {}",
+                    found.partition()
+                )));
+            };
+            offsets.insert(found.partition(), offset.cast_unsigned());
+        }
+        Ok::<_, LogError>(offsets)
+    };
+    let (oldest, ends) = (ask(Offset::Beginning)?, ask(Offset::End)?);
+    Ok(ends.into_iter().map(|(p, end)| (p, Range { oldest: oldest.get(&p).copied().unwrap_or(end), end })).collect())
 }
 
 /// Refuses an offset that is not between the oldest entry and the end.

@@ -4,14 +4,17 @@ use super::{
     client::{Heard, describe, is_setup},
     produce::Client,
 };
-use crate::log::{DEADLINE, LogError};
+use crate::log::{DEADLINE, LogError, Retention};
 use rdkafka::{
     ClientConfig, ClientContext,
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     error::{KafkaError, RDKafkaErrorCode as Code},
     producer::Producer,
 };
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 /// One question to the brokers. Short, so that a reason that was heard meanwhile ends the waiting.
 const ATTEMPT: Duration = Duration::from_secs(1);
@@ -45,11 +48,16 @@ pub(super) async fn ensure(
     }
 }
 
+/// The topic's number of partitions, if it is there.
+pub(super) async fn find(client: &Client, topic: &str, heard: &Heard) -> Result<Option<u32>, LogError> {
+    wait(client, topic, heard, Instant::now() + DEADLINE - 2 * ATTEMPT).await
+}
+
 /// Asks until there is an answer, a refusal, or no time left.
 async fn wait(client: &Client, topic: &str, heard: &Heard, deadline: Instant) -> Result<Option<u32>, LogError> {
     loop {
         let (client, topic, listen) = (client.clone(), topic.to_owned(), heard.clone());
-        let answer = super::blocking(move || look(&client, &topic, ATTEMPT, &listen)).await;
+        let answer = super::blocking(move || look(&client, &topic, ATTEMPT, &listen, &AtomicBool::default())).await;
         match answer {
             Err(LogError::Unavailable(_)) if Instant::now() < deadline && !heard.refused() => {
                 tokio::time::sleep(PAUSE).await;
@@ -59,9 +67,16 @@ async fn wait(client: &Client, topic: &str, heard: &Heard, deadline: Instant) ->
     }
 }
 
-/// The topic's number of partitions, if it is there and each has a leader. Blocks.
-pub(super) fn look(client: &Client, topic: &str, patience: Duration, heard: &Heard) -> Result<Option<u32>, LogError> {
+/// The topic's number of partitions, if it is there and each has a leader. Blocks. `answered` gets whether a broker did.
+pub(super) fn look(
+    client: &Client,
+    topic: &str,
+    patience: Duration,
+    heard: &Heard,
+    answered: &AtomicBool,
+) -> Result<Option<u32>, LogError> {
     let metadata = client.client().fetch_metadata(Some(topic), patience).map_err(|e| heard.explain(&e))?;
+    answered.store(true, Ordering::Release);
     heard.forget();
     let Some(found) = metadata.topics().iter().find(|t| t.name() == topic) else { return Ok(None) };
     match found.error().map(Code::from) {
@@ -117,4 +132,21 @@ async fn create(settings: &ClientConfig, topic: &str, partitions: u32, heard: &H
         None | Some(Ok(_) | Err((_, Code::TopicAlreadyExists))) => Ok(()),
         Some(Err((_, code))) => Err(LogError::Broken(format!("Kafka: the topic {topic} cannot be made: {code}"))),
     }
+}
+
+/// When the topic forgets its oldest records.
+pub(super) async fn retention(settings: &ClientConfig, topic: &str, heard: &Heard) -> Result<Retention, LogError> {
+    let admin: AdminClient<Heard> =
+        settings.create_with_context(heard.clone()).map_err(|e| LogError::Broken(describe(&e)))?;
+    let options = AdminOptions::new().request_timeout(Some(DEADLINE / 2));
+    let found = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await;
+    let found = found.map_err(|e| heard.explain(&e))?.into_iter().next();
+    let config = match found {
+        Some(Ok(config)) => config,
+        Some(Err(code)) => return Err(LogError::Unavailable(format!("Kafka: the settings of {topic}: {code}"))),
+        None => return Ok(Retention::default()),
+    };
+    // -1: never.
+    let number = |name| config.get(name).and_then(|entry| entry.value.as_deref()).and_then(|v| v.parse::<u64>().ok());
+    Ok(Retention { time: number("retention.ms").map(Duration::from_millis), bytes: number("retention.bytes") })
 }

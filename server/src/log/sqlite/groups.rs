@@ -6,8 +6,8 @@
 
 use super::{Shared, share::share};
 use crate::log::{
-    Assigned, BATCH_ENTRIES, DEADLINE, LogError, Start, StartAt,
-    lease::{Done, lease},
+    Assigned, BATCH_ENTRIES, LogError, Start, StartAt,
+    lease::{Done, lease, named},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +16,6 @@ use std::{
 use tokio::{
     sync::{Notify, mpsc},
     task::AbortHandle,
-    time::timeout,
 };
 
 /// All groups, with what they have committed.
@@ -77,6 +76,16 @@ impl Groups {
         state.gather();
         state.groups.clear();
         state.closed = true;
+    }
+
+    /// How far a group has come in a partition, under its name or `name-N`, as it is called in later generations of the
+    /// log.
+    pub fn done(&self, group: &str, partition: u32) -> u64 {
+        let mut state = self.state();
+        state.gather();
+        let is_it = |name: &str| name.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+        let of_it = state.committed.iter().filter(|((name, of), _)| *of == partition && is_it(name));
+        of_it.map(|(_, done)| *done).max().unwrap_or(0)
     }
 
     /// Waits for a member to leave.
@@ -205,11 +214,14 @@ impl Feed {
     /// Feeds the holder until it is gone.
     async fn run(self, shared: &Shared) -> Result<(), LogError> {
         let partition = self.partition;
-        let start = timeout(DEADLINE, (self.start)(partition));
-        let start = start.await.map_err(|_| LogError::Unavailable("no start was named in time".into()))??;
+        let start = named(&self.start, partition).await?;
         let mut next = match start {
             Start::At(offset) => offset,
-            Start::Committed { rewind } => self.committed.map_or(0, |next| next.saturating_sub(rewind)),
+            Start::Committed { rewind } => {
+                let oldest = shared.first(partition)?;
+                // No further back than there is; but what was not done may not be passed over.
+                self.committed.map_or(oldest, |next| next.saturating_sub(rewind).max(oldest.min(next)))
+            }
         };
         shared.in_range(partition, next)?;
         let (entries, assigned) = lease(partition, self.done);

@@ -3,28 +3,44 @@
 //! One task writes ([`writer`]); it commits everything that waits in one
 //! transaction, so that a thousand senders share one fsync. Readers have
 //! connections of their own, which write-ahead logging keeps out of the
-//! writer's way. Groups live in this process ([`groups`]).
+//! writer's way. Groups live in this process ([`groups`]). What was acknowledged
+//! is noted beside the file ([`acknowledged`]), so that no end of it can get lost
+//! in silence, and what is old and done is let go of ([`retention`]).
 
+mod acknowledged;
 mod examine;
+mod follow;
 mod groups;
+mod reader;
+mod retention;
 mod share;
-mod wal;
 mod writer;
 
-use super::{AppendError, Assigned, BATCH_BYTES, BATCH_ENTRIES, DEADLINE, Entry, Log, LogError, StartAt};
+use self::acknowledged::Acknowledged;
+use super::{
+    AppendError, Assigned, BATCH_BYTES, BATCH_ENTRIES, DEADLINE, Entry, Followed, Log, LogError, Range, Retention,
+    StartAt,
+};
+use crate::wal;
 use app::model::RoomId;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use groups::Groups;
+pub use reader::SqliteLogReader;
+pub use retention::Keep;
 use sqlx::{
-    ConnectOptions, Row, SqlitePool,
+    ConnectOptions, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{
     fs::{File, TryLockError},
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
@@ -32,7 +48,7 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use writer::{Append, Writer};
 
 const FILE: &str = "log.db";
@@ -50,7 +66,16 @@ pub struct SqliteLog {
     appends: mpsc::Sender<Append>,
     stop: CancellationToken,
     writer: Mutex<Option<JoinHandle<()>>>,
+    examiner: AbortOnDropHandle<()>,
     lock: Mutex<Option<File>>,
+    file: PathBuf,
+    /// Which file it was when it was opened.
+    identity: (u64, u64),
+}
+
+/// The device and the number of a file, by which it is told from another one of the same name.
+fn identity(file: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(file).ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// What readers, members and the writer have in common.
@@ -58,22 +83,54 @@ struct Shared {
     readers: SqlitePool,
     /// Per partition, the offset that comes next: moves after the commit, and wakes who waits for entries.
     ends: Vec<watch::Sender<u64>>,
+    /// Per partition, the oldest offset that is kept.
+    firsts: Vec<AtomicU64>,
     groups: Groups,
+    /// What was found to be damaged while the log served.
+    damage: OnceLock<String>,
 }
 
 impl SqliteLog {
-    /// Opens `log.db` in a folder, making both if need be, and examines it from the first entry to the last.
+    /// [`SqliteLog::open_with`] that keeps everything.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open(dir: &Path, partitions: u32) -> Result<Self, LogError> {
+        Self::open_with(dir, partitions, Keep::FOREVER).await
+    }
+
+    /// Opens `log.db` in a folder, making both if need be, and examines it: its structure, its newest entries, and that
+    /// it has all that was acknowledged. Older entries of a long log are examined while it serves; damage there is logged
+    /// and makes [`Log::check`] fail.
     ///
     /// The folder belongs to one process at a time. Partitions that were there before stay, even if fewer are asked for.
     ///
     /// # Errors
     /// [`LogError::Broken`] if another process has it, if it is damaged (the text names the place), or if it cannot be
     /// written.
-    pub async fn open(dir: &Path, partitions: u32) -> Result<Self, LogError> {
+    pub async fn open_with(dir: &Path, partitions: u32, retention: Keep) -> Result<Self, LogError> {
+        let (log, _) = Self::open_noted(dir, partitions, retention, true).await?;
+        Ok(log)
+    }
+
+    /// Opens what there is, even if it lacks what was acknowledged; says what it lacks.
+    ///
+    /// # Errors
+    /// As [`SqliteLog::open_with`].
+    pub async fn open_as_it_is(dir: &Path, partitions: u32) -> Result<(Self, Option<String>), LogError> {
+        Self::open_noted(dir, partitions, Keep::FOREVER, false).await
+    }
+
+    async fn open_noted(
+        dir: &Path,
+        partitions: u32,
+        retention: Keep,
+        whole: bool,
+    ) -> Result<(Self, Option<String>), LogError> {
         std::fs::create_dir_all(dir).map_err(|e| LogError::Broken(format!("{}: {e}", dir.display())))?;
         let lock = lock(dir)?;
         let file = dir.join(FILE);
-        wal::examine(&file)?;
+        wal::examine(&file).map_err(LogError::Broken)?;
         let options =
             SqliteConnectOptions::new().filename(&file).busy_timeout(QUEUE_PATIENCE).disable_statement_logging();
         let mut connection = options
@@ -86,6 +143,25 @@ impl SqliteLog {
             .await
             .map_err(|e| examine::broken(&file, &e))?;
         let found = examine::examine(&mut connection, &file, partitions).await?;
+        let (mut acknowledged, noted) = Acknowledged::open(dir)?;
+        let ends: Vec<u64> = found.spans.iter().map(|span| span.next).collect();
+        let lacks = (0..).zip(&noted).find_map(|(partition, noted)| {
+            let end = ends.get(partition).copied().unwrap_or(0);
+            (end < *noted).then(|| {
+                format!(
+                    "{}: partition {partition} ends before offset {end}, but entries before {noted} were acknowledged: the \
+                     end of the file or of its write-ahead log is lost, or an older file was put in its place. Put it back; \
+                     or, if it is gone for good, `partyline doctor --new-epoch` declares a new log",
+                    file.display()
+                )
+            })
+        });
+        match &lacks {
+            None => acknowledged.prepare(&ends)?,
+            Some(what) if whole => return Err(LogError::Broken(what.clone())),
+            Some(_) => {}
+        }
+        let identity = identity(&file).ok_or_else(|| examine::broken(&file, &"it vanished while it was opened"))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .acquire_timeout(DEADLINE)
@@ -93,14 +169,35 @@ impl SqliteLog {
             .connect_lazy_with(options.read_only(true));
         let shared = Arc::new(Shared {
             readers,
-            ends: found.ends.iter().map(|end| watch::Sender::new(*end)).collect(),
-            groups: Groups::new(found.ends.len(), found.committed),
+            firsts: found.spans.iter().map(|span| AtomicU64::new(span.first)).collect(),
+            ends: ends.into_iter().map(watch::Sender::new).collect(),
+            groups: Groups::new(found.spans.len(), found.committed),
+            damage: OnceLock::new(),
         });
         let (appends, waiting) = mpsc::channel(WAITING_APPENDS);
         let stop = CancellationToken::new();
-        let writer = Writer::new(connection, waiting, shared.clone());
+        let writer = Writer::new(connection, waiting, shared.clone(), acknowledged, retention);
         let writer = tokio::spawn(writer.run(stop.clone()));
-        Ok(Self { shared, appends, stop, writer: Mutex::new(Some(writer)), lock: Mutex::new(Some(lock)) })
+        let examiner = AbortOnDropHandle::new(tokio::spawn(examine::examine_rest(shared.clone(), found.spans)));
+        let log = Self {
+            shared,
+            appends,
+            stop,
+            writer: Mutex::new(Some(writer)),
+            examiner,
+            lock: Mutex::new(Some(lock)),
+            file,
+            identity,
+        };
+        Ok((log, lacks))
+    }
+
+    /// What was acknowledged and is lost, is lost: the log begins where it ends now.
+    ///
+    /// # Errors
+    /// [`LogError::Broken`] if the note cannot be removed.
+    pub fn forget_what_was_acknowledged(dir: &Path) -> Result<(), LogError> {
+        acknowledged::remove(dir)
     }
 }
 
@@ -137,11 +234,17 @@ impl Shared {
         })
     }
 
-    /// Refuses an offset that is beyond the end; a partition begins at 0 for ever.
+    /// The oldest offset that is kept.
+    fn first(&self, partition: u32) -> Result<u64, LogError> {
+        self.end(partition)?;
+        Ok(self.firsts[partition as usize].load(Ordering::Acquire))
+    }
+
+    /// Refuses an offset that is no longer kept, or beyond the end.
     fn in_range(&self, partition: u32, offset: u64) -> Result<(), LogError> {
-        let end = *self.end(partition)?.borrow();
-        if offset > end {
-            let detail = format!("it has the offsets before {end}");
+        let (first, end) = (self.first(partition)?, *self.end(partition)?.borrow());
+        if offset < first || offset > end {
+            let detail = format!("it has those from {first} on and before {end}");
             return Err(LogError::OutOfRange { partition, offset, detail });
         }
         Ok(())
@@ -157,14 +260,21 @@ impl Shared {
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch(&self.readers);
         let mut rows = rows.map_err(|e| LogError::Unavailable(e.to_string())).boxed();
-        let (mut entries, mut bytes) = (Vec::new(), 0);
+        let (mut entries, mut bytes, mut offset) = (Vec::new(), 0, from);
         while bytes < BATCH_BYTES
             && let Some(row) = rows.try_next().await?
         {
-            let payload = Bytes::from(row.get::<Vec<u8>, _>("payload"));
-            examine::verify(row.get("place"), row.get("checksum"), &payload)?;
+            let payload = match examine::follows(&row, offset) {
+                Ok(payload) => Bytes::from(payload),
+                Err(place) => {
+                    // Unless it was let go of since it was looked for.
+                    self.in_range(partition, from)?;
+                    return Err(LogError::Broken(place));
+                }
+            };
             bytes += payload.len();
-            entries.push(Entry { offset: offset_of(row.get("place")), payload });
+            entries.push(Entry { offset, payload });
+            offset += 1;
         }
         Ok(entries)
     }
@@ -202,13 +312,34 @@ impl Log for SqliteLog {
             .map_err(|_| LogError::Unavailable("the disk takes too long".into()))?
     }
 
+    async fn follow(&self, from: &[(u32, u64)]) -> Result<mpsc::Receiver<Followed>, LogError> {
+        follow::follow(&self.shared, from, &self.stop)
+    }
+
     async fn end(&self, partition: u32) -> Result<u64, LogError> {
         Ok(*self.shared.end(partition)?.borrow())
+    }
+
+    async fn ranges(&self) -> Result<Vec<Range>, LogError> {
+        let firsts = self.shared.firsts.iter().map(|first| first.load(Ordering::Acquire));
+        Ok(firsts.zip(&self.shared.ends).map(|(oldest, end)| Range { oldest, end: *end.borrow() }).collect())
+    }
+
+    async fn retention(&self) -> Result<Retention, LogError> {
+        // By time too, but never what a group has not done.
+        Ok(Retention::default())
     }
 
     async fn check(&self) -> Result<(), LogError> {
         if self.appends.is_closed() {
             return Err(LogError::Unavailable("the writer stopped".into()));
+        }
+        if let Some(place) = self.shared.damage.get() {
+            return Err(LogError::Broken(place.clone()));
+        }
+        if identity(&self.file) != Some(self.identity) {
+            // What is appended goes into a file that nobody will ever open again.
+            return Err(LogError::Gone(format!("{} was removed or replaced", self.file.display())));
         }
         timeout(Duration::from_secs(2), sqlx::query("select 1").execute(&self.shared.readers))
             .await
@@ -219,6 +350,7 @@ impl Log for SqliteLog {
 
     async fn close(&self) {
         self.shared.groups.close();
+        self.examiner.abort();
         self.stop.cancel();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut writer) = writer

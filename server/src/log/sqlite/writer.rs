@@ -1,6 +1,6 @@
 //! The one task that writes: appends in groups, then what consumer groups have committed.
 
-use super::{Shared, examine, place};
+use super::{Keep, Shared, acknowledged::Acknowledged, examine, place, retention::Forgetting};
 use crate::log::{AppendError, BATCH_ENTRIES};
 use bytes::Bytes;
 use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection};
@@ -30,7 +30,9 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     /// Per partition, the offset that comes next.
     next: Vec<u64>,
-    /// A transaction failed: what the table holds must be looked up before anything is written.
+    acknowledged: Acknowledged,
+    forgetting: Forgetting,
+    /// A transaction failed: see [`Writer::recover`].
     unsure: bool,
 }
 
@@ -40,6 +42,8 @@ enum Failure {
     Before(sqlx::Error),
     /// In the commit: it may be on the disk.
     Commit(sqlx::Error),
+    /// An earlier one did, and nobody knows yet what the disk has.
+    Unsure(&'static str),
 }
 
 impl Failure {
@@ -49,6 +53,7 @@ impl Failure {
             Self::Before(e) | Self::Commit(e) if disk_is_full(e) => AppendError::Full,
             Self::Before(e) => AppendError::NotPersisted(e.to_string()),
             Self::Commit(e) => AppendError::Unknown(e.to_string()),
+            Self::Unsure(why) => AppendError::NotPersisted((*why).to_owned()),
         }
     }
 }
@@ -62,9 +67,15 @@ fn disk_is_full(error: &sqlx::Error) -> bool {
 }
 
 impl Writer {
-    pub fn new(db: SqliteConnection, appends: mpsc::Receiver<Append>, shared: Arc<Shared>) -> Self {
+    pub fn new(
+        db: SqliteConnection,
+        appends: mpsc::Receiver<Append>,
+        shared: Arc<Shared>,
+        acknowledged: Acknowledged,
+        retention: Keep,
+    ) -> Self {
         let next = shared.ends.iter().map(|end| *end.borrow()).collect();
-        Self { db, appends, shared, next, unsure: false }
+        Self { db, appends, shared, next, acknowledged, forgetting: Forgetting::new(retention), unsure: false }
     }
 
     /// Writes until it is stopped or nobody is left to append; then writes what still waits.
@@ -81,7 +92,10 @@ impl Writer {
                     self.write(&mut batch).await;
                 }
                 () = stop.cancelled(), if !self.appends.is_closed() => self.appends.close(),
-                _ = tick.tick() => self.write_commits().await,
+                _ = tick.tick() => {
+                    self.write_commits().await;
+                    self.forget().await;
+                }
                 () = self.shared.groups.left() => self.write_commits().await,
             }
         }
@@ -93,9 +107,9 @@ impl Writer {
 
     async fn write(&mut self, batch: &mut Vec<Append>) {
         if self.unsure
-            && let Err(error) = self.look_up_ends().await
+            && let Err(failure) = self.recover().await
         {
-            return refuse(batch, &Failure::Before(error));
+            return refuse(batch, &failure);
         }
         let mut next = self.next.clone();
         let offsets: Vec<u64> = batch
@@ -112,6 +126,7 @@ impl Writer {
             return refuse(batch, &failure);
         }
         self.next = next;
+        self.acknowledged.note(&self.next);
         self.publish_ends();
         for (append, offset) in batch.drain(..).zip(offsets) {
             // Whoever no longer waits learns it from the log.
@@ -140,14 +155,40 @@ impl Writer {
         committed
     }
 
-    /// After a failed transaction only the table knows where each partition ends.
-    async fn look_up_ends(&mut self) -> Result<(), sqlx::Error> {
-        for partition in 0..u32::try_from(self.next.len()).expect("opened with a u32") {
-            self.next[partition as usize] = examine::end_of(&mut self.db, partition).await?;
+    /// After a failed transaction: makes sure of the file, and looks up where each partition ends.
+    ///
+    /// A write or a sync that failed leaves pages of the write-ahead log of which nobody knows whether the disk has them;
+    /// a later sync says nothing about them. So nothing is added to it: what it holds goes into the table, synced, and
+    /// the next transaction begins an empty one.
+    async fn recover(&mut self) -> Result<(), Failure> {
+        let emptied = sqlx::query_scalar::<_, i64>("pragma wal_checkpoint(truncate)").fetch_one(&mut self.db).await;
+        if emptied.map_err(Failure::Before)? != 0 {
+            return Err(Failure::Unsure("a reader keeps the write-ahead log"));
         }
+        let mut found = Vec::with_capacity(self.next.len());
+        for partition in 0..u32::try_from(self.next.len()).expect("opened with a u32") {
+            found.push(examine::end_of(&mut self.db, partition).await.map_err(Failure::Before)?);
+        }
+        if found.iter().zip(&self.next).any(|(found, acknowledged)| found < acknowledged) {
+            let _ = self.shared.damage.set("entries that were acknowledged are not in the file any more".into());
+            return Err(Failure::Unsure("entries that were acknowledged are not in the file any more"));
+        }
+        self.next = found;
         self.unsure = false;
         self.publish_ends();
         Ok(())
+    }
+
+    /// Lets go of what is old and done.
+    async fn forget(&mut self) {
+        if self.unsure {
+            return;
+        }
+        if let Err(error) = self.forgetting.step(&mut self.db, &self.shared).await {
+            let _ = sqlx::query("rollback").execute(&mut self.db).await;
+            self.unsure = true;
+            tracing::warn!(%error, "what is old was not removed from the log; trying again");
+        }
     }
 
     fn publish_ends(&self) {
@@ -157,6 +198,9 @@ impl Writer {
     }
 
     async fn write_commits(&mut self) {
+        if self.unsure {
+            return;
+        }
         let unwritten = self.shared.groups.take_unwritten();
         if unwritten.is_empty() {
             return;
@@ -169,6 +213,7 @@ impl Writer {
         if let Err(error) = upsert.build().persistent(false).execute(&mut self.db).await {
             // A hint only: without it, entries are delivered again.
             tracing::warn!(%error, "what groups have committed was not written; trying again");
+            self.unsure = true;
             self.shared.groups.put_back(unwritten);
         }
     }
@@ -203,6 +248,7 @@ mod tests {
     use crate::log::Log;
     use crate::log::sqlite::{FILE, SqliteLog, groups::Groups};
     use sqlx::{ConnectOptions, SqlitePool, sqlite::SqliteConnectOptions};
+    use std::sync::{OnceLock, atomic::AtomicU64};
     use tokio::sync::watch;
 
     /// A writer whose file may have no more than its present pages.
@@ -214,9 +260,12 @@ mod tests {
         let shared = Shared {
             readers: SqlitePool::connect_lazy_with(options),
             ends: vec![watch::Sender::new(0)],
+            firsts: vec![AtomicU64::new(0)],
             groups: Groups::new(1, Default::default()),
+            damage: OnceLock::new(),
         };
-        Writer::new(db, mpsc::channel(1).1, Arc::new(shared))
+        let (acknowledged, _) = Acknowledged::open(dir).unwrap();
+        Writer::new(db, mpsc::channel(1).1, Arc::new(shared), acknowledged, Keep::FOREVER)
     }
 
     async fn append(writer: &mut Writer, payload: Vec<u8>) -> Result<u64, AppendError> {

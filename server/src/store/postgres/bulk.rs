@@ -2,7 +2,10 @@
 //! is the same, and planned once, however many rows there are.
 
 use super::Connection;
-use crate::store::row::{NewEvent, NewMessage};
+use crate::store::{
+    chain::Link,
+    row::{ChainRow, NewEvent, NewMessage, signed},
+};
 use uuid::Uuid;
 
 /// Inserts the messages whose ids are new in their rooms; the offsets of those that were.
@@ -28,8 +31,8 @@ pub(super) async fn insert_messages(tx: &mut Connection, rows: &[NewMessage<'_>]
 /// Inserts events into the archive.
 pub(super) async fn insert_events(tx: &mut Connection, rows: &[NewEvent]) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into events (room, epoch, offset_no, kind, message, body)
-         select * from unnest($1, $2, $3, $4, $5, $6)",
+        "insert into events (room, epoch, offset_no, kind, message, body, digest)
+         select * from unnest($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(rows.iter().map(|row| row.room).collect::<Vec<Uuid>>())
     .bind(rows.iter().map(|row| row.epoch).collect::<Vec<i64>>())
@@ -37,7 +40,63 @@ pub(super) async fn insert_events(tx: &mut Connection, rows: &[NewEvent]) -> Res
     .bind(rows.iter().map(|row| row.kind.as_str()).collect::<Vec<&str>>())
     .bind(rows.iter().map(|row| row.message).collect::<Vec<Option<Uuid>>>())
     .bind(rows.iter().map(|row| row.body.as_str()).collect::<Vec<&str>>())
+    .bind(rows.iter().map(|row| &row.digest[..]).collect::<Vec<&[u8]>>())
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// The chains of rooms, each with the first event that is to be added to it: see `chains::Found`.
+pub(super) async fn find_chains<T>(tx: &mut Connection, firsts: &[Link]) -> Result<Vec<T>, sqlx::Error>
+where
+    T: Send + Unpin + for<'r> sqlx::FromRow<'r, super::Row>,
+{
+    sqlx::query_as(concat!(
+        "with x as (select * from unnest($1, $2, $3) as x (room, epoch, offset_no)) ",
+        chains_of_x!()
+    ))
+    .bind(firsts.iter().map(|link| link.room).collect::<Vec<Uuid>>())
+    .bind(firsts.iter().map(|link| i64::from(link.at.epoch)).collect::<Vec<i64>>())
+    .bind(firsts.iter().map(|link| signed(link.at.offset)).collect::<Vec<i64>>())
+    .fetch_all(tx)
+    .await
+}
+
+/// Writes chains over those that were.
+pub(super) async fn write_chains(tx: &mut Connection, rows: &[ChainRow]) -> Result<(), sqlx::Error> {
+    sqlx::query(concat!(
+        "insert into chains (room, first_epoch, first_offset, last_epoch, last_offset, events, digest)
+         select * from unnest($1, $2, $3, $4, $5, $6, $7) ",
+        over_the_old_chain!()
+    ))
+    .bind(rows.iter().map(|row| row.room).collect::<Vec<Uuid>>())
+    .bind(rows.iter().map(|row| i64::from(row.chain.first.epoch)).collect::<Vec<i64>>())
+    .bind(rows.iter().map(|row| signed(row.chain.first.offset)).collect::<Vec<i64>>())
+    .bind(rows.iter().map(|row| i64::from(row.chain.last.epoch)).collect::<Vec<i64>>())
+    .bind(rows.iter().map(|row| signed(row.chain.last.offset)).collect::<Vec<i64>>())
+    .bind(rows.iter().map(|row| signed(row.chain.events)).collect::<Vec<i64>>())
+    .bind(rows.iter().map(|row| &row.chain.digest[..]).collect::<Vec<&[u8]>>())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// What the archive has of rooms in a stretch of a generation of the log.
+pub(super) async fn archived<T>(
+    conn: &mut Connection,
+    rooms: &[Uuid],
+    epoch: u32,
+    from: u64,
+    to: u64,
+) -> Result<Vec<T>, sqlx::Error>
+where
+    T: Send + Unpin + for<'r> sqlx::FromRow<'r, super::Row>,
+{
+    sqlx::query_as(concat!(archived_where!(), " epoch = $1 and offset_no >= $2 and offset_no < $3 and room = any($4)"))
+        .bind(i64::from(epoch))
+        .bind(signed(from))
+        .bind(signed(to))
+        .bind(rooms)
+        .fetch_all(conn)
+        .await
 }

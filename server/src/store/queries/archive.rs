@@ -37,20 +37,58 @@ pub(super) async fn page(
     .bind(i64::from(room.partition))
     .fetch_all(conn)
     .await?;
-    let mut at = rows.first().map_or(Position::START, |row| progress::folded_to(row.0, row.1));
+    let mut page = read_page(rows)?;
+    page.more = page.events.len() > limit;
+    page.events.truncate(limit);
+    page.texts.truncate(limit);
+    if let (true, Some((last, _))) = (page.more, page.events.last()) {
+        page.at = *last;
+    }
+    Ok(page)
+}
+
+/// One statement, so that the rows and the progress are of one moment.
+pub(super) async fn latest(
+    conn: &mut Connection,
+    room: &RoomRow,
+    upto: Position,
+    limit: u32,
+) -> Result<EventPage, StoreError> {
+    let rows: Vec<PageRow> = sqlx::query_as(
+        "select meta.epoch, progress.next_offset, e.epoch, e.offset_no, e.body
+         from meta
+         left join progress on progress.partition_no = $5
+         left join (
+             select epoch, offset_no, body from events
+             where room = $1 and (epoch, offset_no) <= ($2, $3)
+             order by epoch desc, offset_no desc limit $4
+         ) as e on true
+         order by e.epoch, e.offset_no",
+    )
+    .bind(room.id.0)
+    .bind(i64::from(upto.epoch))
+    .bind(signed(upto.offset))
+    .bind(i64::from(limit))
+    .bind(i64::from(room.partition))
+    .fetch_all(conn)
+    .await?;
+    let mut page = read_page(rows)?;
+    page.more = page.events.len() == limit as usize;
+    Ok(page)
+}
+
+fn read_page(rows: Vec<PageRow>) -> Result<EventPage, StoreError> {
+    let at = rows.first().map_or(Position::START, |row| progress::folded_to(row.0, row.1));
     let mut events = Vec::with_capacity(rows.len());
+    let mut texts = Vec::with_capacity(rows.len());
     for (_, _, epoch, offset, body) in rows {
         if let (Some(epoch), Some(offset), Some(body)) = (epoch, offset, body) {
             let at = position(epoch, offset);
             events.push((at, read(&body, at)?));
+            texts.push(body);
         }
     }
-    let more = events.len() > limit;
-    events.truncate(limit);
-    if let (true, Some((last, _))) = (more, events.last()) {
-        at = *last;
-    }
-    Ok(EventPage { events, at, more })
+    Ok(EventPage { events, at, more: false, texts })
 }
 
 /// Where the room's last event is.
@@ -82,13 +120,60 @@ pub(super) async fn posted(
     let Some((author, epoch, offset, deleted, event)) = row else { return Ok(None) };
     let at = position(epoch, offset);
     let body = match read(&event, at)? {
-        Event::Known(KnownEvent::MessagePosted { message }) if !deleted => Some(message.body),
+        Event::Known(KnownEvent::MessagePosted { message }, _) if !deleted => Some(message.body),
         _ => None,
     };
     Ok(Some(PostedRow { author: UserId(author), at, body }))
 }
 
-/// Takes the text out of every event that carries that of a message.
+/// Where the archive has a message's posting, and whose it is, whatever the projection says.
+pub(super) async fn posted_in_archive(
+    conn: &mut Connection,
+    room: RoomId,
+    id: MessageId,
+) -> Result<Option<(Position, UserId)>, StoreError> {
+    let row: Option<(i64, i64, String)> = sqlx::query_as(
+        "select epoch, offset_no, body from events where room = $1 and message = $2 and kind = 'message_posted'
+         order by epoch, offset_no limit 1",
+    )
+    .bind(room.0)
+    .bind(id.0)
+    .fetch_optional(conn)
+    .await?;
+    let Some((epoch, offset, body)) = row else { return Ok(None) };
+    let at = position(epoch, offset);
+    Ok(match read(&body, at)? {
+        Event::Known(KnownEvent::MessagePosted { message }, _) => Some((at, message.author.id)),
+        _ => None,
+    })
+}
+
+/// Where the archive has a message's deletion. It looks at all deletions of the room: for what is rare.
+pub(super) async fn deleted_at(
+    conn: &mut Connection,
+    room: RoomId,
+    id: MessageId,
+) -> Result<Option<Position>, StoreError> {
+    let rows: Vec<(i64, i64, String)> = sqlx::query_as(
+        "select epoch, offset_no, body from events where room = $1 and kind = 'message_deleted'
+         and body like $2 order by epoch, offset_no",
+    )
+    .bind(room.0)
+    .bind(format!("%{id}%"))
+    .fetch_all(conn)
+    .await?;
+    for (epoch, offset, body) in rows {
+        let at = position(epoch, offset);
+        if matches!(read(&body, at)?, Event::Known(KnownEvent::MessageDeleted { id: deleted, .. }, _) if deleted == id)
+        {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
+}
+
+/// Takes the text out of every event that carries that of a message, and with it what this version does not know of
+/// the event, which may be part of the text.
 pub(super) async fn blank(conn: &mut Connection, room: RoomId, id: MessageId) -> Result<(), sqlx::Error> {
     let rows: Vec<(i64, i64, String)> =
         sqlx::query_as("select epoch, offset_no, body from events where room = $1 and message = $2")

@@ -3,11 +3,8 @@
 //! It decides nothing that the log has not decided, and looks at no clock: the
 //! same records give the same rows, whenever and wherever they are folded.
 
-use super::{Connection, pending::Pending, progress, projection};
-use crate::{
-    log::Record,
-    store::{FoldError, Placed, StoreError, failure::refusal, row::signed},
-};
+use super::{Connection, chains, pending::Pending, progress, projection};
+use crate::store::{FoldError, Placed, StoreError, failure::refusal, row::signed};
 use app::model::{Event, KnownEvent, Position};
 
 /// How many rows go to the database together.
@@ -25,29 +22,37 @@ pub(super) struct Batch<'a> {
 
 pub(super) async fn fold(tx: &mut Connection, batch: &Batch<'_>) -> Result<(), FoldError> {
     let epoch = progress::advance(tx, batch.partition, batch.from, batch.next).await?;
+    #[cfg(feature = "sabotage")]
+    if crate::sabotage::breaks(crate::sabotage::Promise::ProgressBeforeRows) {
+        for statement in ["commit", "begin"] {
+            sqlx::query(statement).execute(&mut *tx).await.map_err(StoreError::from)?;
+        }
+    }
     let mut pending = Pending::default();
     let mut offset = batch.from;
     for placed in batch.records {
         offset = placed.offset;
-        apply(tx, &mut pending, Position::new(epoch, offset), &placed.record).await?;
+        apply(tx, &mut pending, Position::new(epoch, offset), placed).await?;
         if pending.len() >= batch.run {
             pending.flush(tx).await.map_err(|e| poison_or_store(e, offset))?;
         }
     }
-    pending.flush(tx).await.map_err(|e| poison_or_store(e, offset))
+    pending.flush(tx).await.map_err(|e| poison_or_store(e, offset))?;
+    Ok(chains::extend(tx, pending.into_archived()).await?)
 }
 
 async fn apply<'a>(
     tx: &mut Connection,
     pending: &mut Pending<'a>,
     at: Position,
-    record: &'a Record,
+    placed: &'a Placed,
 ) -> Result<(), FoldError> {
+    let record = &placed.record;
     let known = match &record.event {
-        Event::Known(known) => known,
+        Event::Known(known, _) => known,
         // A later version's: kept, and nothing follows from it here.
         Event::Unknown(_) => {
-            pending.archive(record, at, None);
+            pending.archive(placed, at, None);
             return Ok(());
         }
     };
@@ -56,19 +61,19 @@ async fn apply<'a>(
         return Err(FoldError::Poison { offset: at.offset, detail: "a text has a NUL character".into() });
     }
     if let KnownEvent::MessagePosted { message } = known {
-        pending.post(record, at, message);
+        pending.post(placed, at, message);
         return Ok(());
     }
     let poison_or_store = |e| poison_or_store(e, at.offset);
     // The others look at rows that may be among the pending ones.
     pending.flush(tx).await.map_err(poison_or_store)?;
     if projection::apply(tx, at, record, known).await.map_err(poison_or_store)? {
-        pending.archive(record, at, Some(known));
+        pending.archive(placed, at, Some(known));
     }
     Ok(())
 }
 
-fn has_nul(event: &KnownEvent) -> bool {
+pub(super) fn has_nul(event: &KnownEvent) -> bool {
     match event {
         KnownEvent::MessagePosted { message } => message.body.contains('\0'),
         KnownEvent::MessageEdited { body, .. } => body.contains('\0'),

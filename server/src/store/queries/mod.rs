@@ -5,6 +5,7 @@
 
 mod accounts;
 mod archive;
+mod chains;
 mod fold;
 mod history;
 mod members;
@@ -12,10 +13,13 @@ mod messages;
 mod pending;
 mod progress;
 mod projection;
+mod replay;
+mod restore;
 mod rooms;
 mod sessions;
+mod upkeep;
 
-use super::{Adapter, Connection, Row, bulk};
+use super::{Adapter, Connection, Row, bulk, migrations};
 use crate::store::{
     Account, AccountMade, EventPage, FoldError, NewAccount, NewRoom, NewSession, Placed, PostedRow, RoomKey, RoomRow,
     Rotation, Store, StoreError, Window, failure::within,
@@ -167,6 +171,10 @@ impl Store for Adapter {
 
     async fn events(&self, room: &RoomRow, after: Position, limit: u32) -> Result<EventPage, StoreError> {
         within(async { archive::page(&mut *self.reader().await?, room, after, limit).await }).await
+    }
+
+    async fn latest_events(&self, room: &RoomRow, upto: Position, limit: u32) -> Result<EventPage, StoreError> {
+        within(async { archive::latest(&mut *self.reader().await?, room, upto, limit).await }).await
     }
 
     async fn mark_read(&self, room: RoomId, user: UserId, at: Position) -> Result<(), StoreError> {

@@ -1,9 +1,13 @@
 //! Rows of a fold that are not yet in the database, so that many go in together.
 
-use super::{Connection, archive, bulk};
+use super::{Connection, bulk};
 use crate::{
-    log::Record,
-    store::row::{NewEvent, NewMessage, signed},
+    log::event_json,
+    store::{
+        Placed,
+        chain::Link,
+        row::{NewEvent, NewMessage, signed},
+    },
 };
 use app::model::{Event, KnownEvent, Message, Position};
 use std::collections::HashSet;
@@ -14,6 +18,8 @@ use uuid::Uuid;
 pub(super) struct Pending<'a> {
     posted: Vec<(NewMessage<'a>, NewEvent)>,
     events: Vec<NewEvent>,
+    /// What has gone into the archive so far, for the rooms' chains.
+    archived: Vec<Link>,
 }
 
 impl<'a> Pending<'a> {
@@ -22,7 +28,8 @@ impl<'a> Pending<'a> {
     }
 
     /// A message, and its event if the id turns out to be new in the room.
-    pub(super) fn post(&mut self, record: &'a Record, at: Position, message: &'a Message) {
+    pub(super) fn post(&mut self, placed: &'a Placed, at: Position, message: &'a Message) {
+        let record = &placed.record;
         let row = NewMessage {
             room: record.room.0,
             id: message.id.0,
@@ -33,16 +40,16 @@ impl<'a> Pending<'a> {
             sent_at: message.sent_at,
             reply_to: message.reply_to.map(|id| id.0),
         };
-        self.posted.push((row, new_event(record, at, Some(message.id.0))));
+        self.posted.push((row, new_event(placed, at, Some(message.id.0))));
     }
 
     /// An event for the archive.
-    pub(super) fn archive(&mut self, record: &Record, at: Position, known: Option<&KnownEvent>) {
+    pub(super) fn archive(&mut self, placed: &Placed, at: Position, known: Option<&KnownEvent>) {
         let text_of = match known {
             Some(KnownEvent::MessageEdited { id, .. }) => Some(id.0),
             _ => None,
         };
-        self.events.push(new_event(record, at, text_of));
+        self.events.push(new_event(placed, at, text_of));
     }
 
     pub(super) async fn flush(&mut self, tx: &mut Connection) -> Result<(), sqlx::Error> {
@@ -56,27 +63,26 @@ impl<'a> Pending<'a> {
         }
         if !self.events.is_empty() {
             bulk::insert_events(tx, &self.events).await?;
-            self.events.clear();
+            self.archived.extend(self.events.drain(..).map(|event| event.link()));
         }
         Ok(())
     }
-}
 
-fn new_event(record: &Record, at: Position, message: Option<Uuid>) -> NewEvent {
-    let event = record.event_at(at);
-    NewEvent {
-        room: record.room.0,
-        epoch: i64::from(at.epoch),
-        offset: signed(at.offset),
-        kind: kind(&event),
-        message,
-        body: archive::write(&event),
+    /// After the last flush: what has gone into the archive.
+    pub(super) fn into_archived(self) -> Vec<Link> {
+        self.archived
     }
 }
 
-fn kind(event: &Event) -> String {
+fn new_event(placed: &Placed, at: Position, message: Option<Uuid>) -> NewEvent {
+    let kind = kind(&placed.record.event);
+    let body = event_json(&placed.payload, at).expect("it was decoded before");
+    NewEvent::new(placed.record.room.0, at, kind, message, body)
+}
+
+pub(super) fn kind(event: &Event) -> String {
     match event {
-        Event::Known(known) => match known {
+        Event::Known(known, _) => match known {
             KnownEvent::RoomCreated { .. } => "room_created",
             KnownEvent::MessagePosted { .. } => "message_posted",
             KnownEvent::MessageEdited { .. } => "message_edited",

@@ -23,7 +23,8 @@ pub(super) async fn next(conn: &mut Connection, partition: u32) -> Result<u64, S
 /// The position that everything folded so far is at or before, from what a query found of `meta` and `progress`.
 pub(super) fn folded_to(epoch: i64, next: Option<i64>) -> Position {
     match unsigned(next.unwrap_or(0)) {
-        0 => Position::START,
+        // Of this log nothing yet, but of the one before it all that there will ever be.
+        0 => Position::before(small(epoch)),
         next => Position::new(small(epoch), next - 1),
     }
 }
@@ -31,6 +32,12 @@ pub(super) fn folded_to(epoch: i64, next: Option<i64>) -> Position {
 /// Moves a partition's progress, only from where it is said to be, and returns the epoch that its records are of. The
 /// row stays locked until the transaction ends, so two folds of a partition come one after the other.
 pub(super) async fn advance(conn: &mut Connection, partition: u32, from: u64, next: u64) -> Result<u32, FoldError> {
+    #[cfg(feature = "sabotage")]
+    let from = if crate::sabotage::breaks(crate::sabotage::Promise::NoCompareAndSet) {
+        self::next(&mut *conn, partition).await?
+    } else {
+        from
+    };
     let epoch: Option<i64> = sqlx::query_scalar(
         "insert into progress (partition_no, next_offset)
          select $1, $3 where $2 = 0 or exists (select 1 from progress where partition_no = $1)
@@ -48,4 +55,16 @@ pub(super) async fn advance(conn: &mut Connection, partition: u32, from: u64, ne
         Some(epoch) => Ok(small(epoch)),
         None => Err(FoldError::Moved { actual: self::next(conn, partition).await? }),
     }
+}
+
+/// Nothing of the partition is folded until the transaction ends, nor is it while something is being folded.
+pub(super) async fn hold(tx: &mut Connection, partition: u32) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into progress (partition_no, next_offset) values ($1, 0)
+         on conflict (partition_no) do update set next_offset = progress.next_offset",
+    )
+    .bind(i64::from(partition))
+    .execute(tx)
+    .await?;
+    Ok(())
 }

@@ -2,8 +2,12 @@
 //! costs few trips to the thread that the connection lives on.
 
 use super::Connection;
-use crate::store::row::{NewEvent, NewMessage};
+use crate::store::{
+    chain::Link,
+    row::{ChainRow, NewEvent, NewMessage, signed},
+};
 use sqlx::{QueryBuilder, Sqlite};
+use uuid::Uuid;
 
 /// Rows a statement: most of the gain is had by then, and the statement stays short.
 const ROWS: usize = 50;
@@ -37,7 +41,7 @@ pub(super) async fn insert_messages(tx: &mut Connection, rows: &[NewMessage<'_>]
 pub(super) async fn insert_events(tx: &mut Connection, rows: &[NewEvent]) -> Result<(), sqlx::Error> {
     for rows in rows.chunks(ROWS) {
         let mut query =
-            QueryBuilder::<Sqlite>::new("insert into events (room, epoch, offset_no, kind, message, body) ");
+            QueryBuilder::<Sqlite>::new("insert into events (room, epoch, offset_no, kind, message, body, digest) ");
         query.push_values(rows, |mut values, row| {
             values
                 .push_bind(row.room)
@@ -45,9 +49,75 @@ pub(super) async fn insert_events(tx: &mut Connection, rows: &[NewEvent]) -> Res
                 .push_bind(row.offset)
                 .push_bind(&row.kind)
                 .push_bind(row.message)
-                .push_bind(&row.body);
+                .push_bind(&row.body)
+                .push_bind(&row.digest[..]);
         });
         query.build().execute(&mut *tx).await?;
     }
     Ok(())
+}
+
+/// The chains of rooms, each with the first event that is to be added to it: see `chains::Found`.
+pub(super) async fn find_chains<T>(tx: &mut Connection, firsts: &[Link]) -> Result<Vec<T>, sqlx::Error>
+where
+    T: Send + Unpin + for<'r> sqlx::FromRow<'r, super::Row>,
+{
+    let mut found = Vec::with_capacity(firsts.len());
+    for firsts in firsts.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new("with x (room, epoch, offset_no) as (");
+        query.push_values(firsts, |mut values, link| {
+            values.push_bind(link.room).push_bind(i64::from(link.at.epoch)).push_bind(signed(link.at.offset));
+        });
+        query.push(concat!(") ", chains_of_x!()));
+        found.extend(query.build_query_as::<T>().fetch_all(&mut *tx).await?);
+    }
+    Ok(found)
+}
+
+/// Writes chains over those that were.
+pub(super) async fn write_chains(tx: &mut Connection, rows: &[ChainRow]) -> Result<(), sqlx::Error> {
+    for rows in rows.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "insert into chains (room, first_epoch, first_offset, last_epoch, last_offset, events, digest) ",
+        );
+        query.push_values(rows, |mut values, ChainRow { room, chain }| {
+            values
+                .push_bind(*room)
+                .push_bind(i64::from(chain.first.epoch))
+                .push_bind(signed(chain.first.offset))
+                .push_bind(i64::from(chain.last.epoch))
+                .push_bind(signed(chain.last.offset))
+                .push_bind(signed(chain.events))
+                .push_bind(&chain.digest[..]);
+        });
+        query.push(concat!(" ", over_the_old_chain!()));
+        query.build().execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// What the archive has of rooms in a stretch of a generation of the log.
+pub(super) async fn archived<T>(
+    conn: &mut Connection,
+    rooms: &[Uuid],
+    epoch: u32,
+    from: u64,
+    to: u64,
+) -> Result<Vec<T>, sqlx::Error>
+where
+    T: Send + Unpin + for<'r> sqlx::FromRow<'r, super::Row>,
+{
+    let mut found = Vec::new();
+    for rooms in rooms.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new(concat!(archived_where!(), " epoch = "));
+        query.push_bind(i64::from(epoch)).push(" and offset_no >= ").push_bind(signed(from));
+        query.push(" and offset_no < ").push_bind(signed(to)).push(" and room in (");
+        let mut list = query.separated(", ");
+        for room in rooms {
+            list.push_bind(*room);
+        }
+        query.push(")");
+        found.extend(query.build_query_as::<T>().fetch_all(&mut *conn).await?);
+    }
+    Ok(found)
 }

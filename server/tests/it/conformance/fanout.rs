@@ -1,13 +1,14 @@
 //! What [`server::fanout::Fanout`] promises, by both adapters: each guarantee under its name.
 
-mod fleet;
+pub mod fleet;
 mod model;
 mod redis_only;
+mod ring;
 
 use app::model::{Position, RoomId, SessionId, UserId};
 use bytes::Bytes;
 use fleet::{Fleet, at, first, next, payload, relayed, ring_event};
-use server::fanout::{Notice, RING_EVENTS, Relayed, RingEvent, SIGNALS, Signal};
+use server::fanout::{Batch, Notice, PublishError, RING_EVENTS, Relayed, RingEvent, SIGNALS, Signal};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -43,6 +44,8 @@ conformance! {
     a_new_epoch_is_later_than_any_offset,
     large_batches_arrive_whole,
     signals_are_taken_once_and_check_says_yes,
+    a_marker_is_the_latest_that_was_relayed_of_its_partition,
+    a_fan_out_that_went_back_takes_nothing,
 }
 
 async fn at_most_once_and_in_order_of_publishing(mut fleet: Fleet) {
@@ -52,7 +55,7 @@ async fn at_most_once_and_in_order_of_publishing(mut fleet: Fleet) {
     let batch = [first(room, 3), relayed(room, 5), relayed(room, 6)];
     for _ in 0..3 {
         for node in &fleet.nodes {
-            node.publish(&batch).await.unwrap();
+            node.publish(&Batch::of(0, &batch)).await.unwrap();
         }
     }
     let expected = [ring_event(at(3), Position::START), ring_event(at(5), at(3)), ring_event(at(6), at(5))];
@@ -204,7 +207,7 @@ async fn publishers_that_race_deliver_each_event_once(mut fleet: Fleet) {
         publishers.spawn(async move {
             // Each in batches of its own size, some of it again and again.
             for batch in events.windows(publisher + 1) {
-                node.publish(batch).await.unwrap();
+                node.publish(&Batch::of(0, batch)).await.unwrap();
             }
         });
     }
@@ -246,4 +249,39 @@ async fn signals_are_taken_once_and_check_says_yes(fleet: Fleet) {
         assert!(node.signals().is_none());
         node.check().await.unwrap();
     }
+}
+
+async fn a_marker_is_the_latest_that_was_relayed_of_its_partition(fleet: Fleet) {
+    let node = fleet.nodes.last().unwrap();
+    assert_eq!(node.relayed(&[]).await.unwrap(), []);
+    assert_eq!(node.relayed(&[3, 4]).await.unwrap(), [None, None]);
+    let events: Vec<Relayed> = (0..700).map(|_| RoomId::new()).zip(0..).map(|(room, o)| first(room, o)).collect();
+    let batch = |upto, events| Batch { partition: 3, after: None, upto, events };
+    fleet.nodes[0].publish(&batch(at(720), &events)).await.unwrap();
+    assert_eq!(node.relayed(&[4, 3]).await.unwrap(), [None, Some(at(720))]);
+    // An old owner comes late, with what has long been relayed.
+    fleet.nodes[0].publish(&batch(at(5), &events[..5])).await.unwrap();
+    fleet.nodes[0].publish(&batch(at(9), &[])).await.unwrap();
+    assert_eq!(node.relayed(&[3]).await.unwrap(), [Some(at(720))]);
+    fleet.nodes[0].publish(&batch(Position::new(2, 0), &[])).await.unwrap();
+    assert_eq!(node.relayed(&[3]).await.unwrap(), [Some(Position::new(2, 0))], "a new epoch is later");
+    assert!(*node.hearing().borrow());
+}
+
+async fn a_fan_out_that_went_back_takes_nothing(mut fleet: Fleet) {
+    let room = RoomId::new();
+    fleet.watch(room).await;
+    let node = fleet.nodes[0].clone();
+    let (five, six, seven) = ([first(room, 5)], [relayed(room, 6)], [relayed(room, 7)]);
+    let batch = |after, upto, events| Batch { partition: 0, after, upto, events };
+    // It knows nothing, and the relay knows that it did.
+    let refused = node.publish(&batch(Some(at(4)), at(5), &five)).await;
+    assert!(matches!(refused, Err(PublishError::WentBack { marker: None })), "{refused:?}");
+    node.publish(&batch(None, at(5), &five)).await.unwrap();
+    let refused = node.publish(&batch(Some(at(6)), at(7), &seven)).await;
+    assert!(matches!(refused, Err(PublishError::WentBack { marker: Some(marker) }) if marker == at(5)), "{refused:?}");
+    node.publish(&batch(Some(at(5)), at(6), &six)).await.unwrap();
+    node.publish(&batch(Some(at(6)), at(7), &seven)).await.unwrap();
+    let expected = [ring_event(at(5), Position::START), ring_event(at(6), at(5)), ring_event(at(7), at(6))];
+    fleet.all_hear(room, &expected).await;
 }

@@ -86,12 +86,18 @@ conformance! {
     a_rewinding_member_sees_so_many_records_again
     a_member_that_names_an_offset_begins_there
     a_member_that_names_an_offset_that_is_not_there_fails
+    a_member_that_cannot_name_an_offset_yet_is_asked_again
+    what_each_partition_has_is_told_together
     an_entry_reaches_a_member_that_waits_for_it
     members_share_the_partitions_and_take_over_from_one_that_leaves
+    a_partition_that_was_taken_from_a_slow_member_and_comes_back_is_read
     a_member_that_drops_a_partition_gives_up_its_membership
     two_groups_do_not_touch
     a_slow_member_is_waited_for_and_then_gets_everything
     reading_begins_at_any_offset_and_refuses_one_that_is_not_there
+    who_follows_gets_every_entry_from_an_offset_on
+    who_follows_slowly_gets_everything_all_the_same
+    who_follows_from_an_offset_that_is_not_there_is_told
     the_end_is_the_offset_that_comes_next
     an_append_to_a_partition_that_is_not_there_is_not_persisted
     a_log_that_is_there_says_so
@@ -300,12 +306,49 @@ async fn a_member_that_names_an_offset_that_is_not_there_fails(place: impl Place
     let closed = async { while receiver.recv().await.is_some() {} };
     timeout(PATIENCE, closed).await.expect("the receiver closes");
 
-    let unavailable: StartAt = Arc::new(|_| Box::pin(async { Err(LogError::Unavailable("the store is away".into())) }));
-    let mut receiver = log.join("persist", unavailable).await.unwrap();
+    let never: StartAt = Arc::new(|_| Box::pin(async { Err(LogError::Broken("no such thing".into())) }));
+    let mut receiver = log.join("persist", never).await.unwrap();
     timeout(PATIENCE, async { while receiver.recv().await.is_some() {} }).await.expect("the receiver closes");
 
     let mut member = Member::join(&log, "persist", committed(0), false).await;
     assert_eq!(member.texts(3).await, ["0", "1", "2"], "joining again is fine");
+}
+
+async fn a_member_that_cannot_name_an_offset_yet_is_asked_again(place: impl Place) {
+    let log = place.open().await;
+    append_range(&log, 0, 0..3).await;
+    let (asked, away) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(true)));
+    let start: StartAt = {
+        let (asked, away) = (asked.clone(), away.clone());
+        Arc::new(move |_| {
+            *asked.lock().unwrap() += 1;
+            let answer = if *away.lock().unwrap() {
+                Err(LogError::Unavailable("the store is away".into()))
+            } else {
+                Ok(Start::At(0))
+            };
+            Box::pin(async { answer })
+        })
+    };
+    let mut member = Member::join(&log, "persist", start, false).await;
+    until("each partition was asked for several times", || *asked.lock().unwrap() >= 3 * PARTITIONS).await;
+    assert!(member.holds().is_empty());
+    // Another comes and goes meanwhile: what moves to it and back is asked for anew.
+    let other = Member::join(&log, "persist", committed(0), false).await;
+    until("the other has its share", || other.holds().len() == PARTITIONS as usize / 2).await;
+    other.leave().await;
+    *away.lock().unwrap() = false;
+    assert_eq!(member.texts(3).await, ["0", "1", "2"]);
+    until("it has all", || member.holds().len() == PARTITIONS as usize).await;
+}
+
+async fn what_each_partition_has_is_told_together(place: impl Place) {
+    let log = place.open().await;
+    append_range(&log, 1, 0..3).await;
+    let ranges = log.ranges().await.unwrap();
+    let ends: Vec<(u64, u64)> = ranges.iter().map(|r| (r.oldest, r.end)).collect();
+    assert_eq!(ends, [(0, 0), (0, 3), (0, 0), (0, 0)]);
+    log.retention().await.unwrap();
 }
 
 async fn an_entry_reaches_a_member_that_waits_for_it(place: impl Place) {
@@ -352,6 +395,39 @@ async fn members_share_the_partitions_and_take_over_from_one_that_leaves(place: 
         if entry.payload == payload("to the one that stayed") {
             got.insert(partition);
         }
+    }
+}
+
+async fn a_partition_that_was_taken_from_a_slow_member_and_comes_back_is_read(place: impl Place) {
+    const MANY: u64 = 12_000;
+    let log = place.open().await;
+    for partition in 0..PARTITIONS {
+        append_many(&log, partition, 0..MANY).await;
+    }
+    // It takes what it is given, and reads nothing.
+    let mut receiver = log.join("slow", at(0)).await.unwrap();
+    let mut held = BTreeMap::new();
+    while held.len() < PARTITIONS as usize {
+        let assigned = timeout(PATIENCE, receiver.recv()).await.unwrap().unwrap();
+        held.insert(assigned.partition, assigned);
+    }
+    until("all its queues are full", || held.values().all(|h| h.entries.len() == 4)).await;
+    let other = Member::join(&log, "slow", at(0), false).await;
+    until("the other has its share", || other.holds().len() == PARTITIONS as usize / 2).await;
+    let moved = other.holds();
+    other.leave().await;
+    let mut read = BTreeSet::new();
+    while read != moved {
+        let mut back = timeout(PATIENCE, receiver.recv()).await.expect("it comes back").expect("it is a member");
+        let mut next = 0;
+        while next < MANY {
+            let batch = timeout(PATIENCE, back.entries.recv()).await.expect("it is read").expect("it stays");
+            assert_eq!(batch[0].offset, next);
+            next += batch.len() as u64;
+        }
+        read.insert(back.partition);
+        // Dropped, it would give up the membership.
+        held.insert(back.partition, back);
     }
 }
 
@@ -450,4 +526,55 @@ async fn a_closed_log_takes_nothing_more(place: impl Place) {
     assert!(log.append(0, RoomId::new(), payload("late")).await.is_err());
     timeout(PATIENCE, async { while receiver.recv().await.is_some() {} }).await.expect("members are let go");
     log.close().await; // Twice is fine.
+}
+
+async fn who_follows_gets_every_entry_from_an_offset_on(place: impl Place) {
+    let log = place.open().await;
+    append_range(&log, 0, 0..10).await;
+    append_range(&log, 2, 0..3).await;
+    let mut followed = log.follow(&[(0, 4), (1, 0), (2, 3)]).await.unwrap();
+    let mut seen: BTreeMap<u32, Vec<Entry>> = BTreeMap::new();
+    while seen.values().map(Vec::len).sum::<usize>() < 6 {
+        let next = timeout(PATIENCE, followed.recv()).await.expect("in time").expect("it goes on");
+        seen.entry(next.partition).or_default().extend(next.entries);
+    }
+    assert_eq!(seen.len(), 1, "of the others there is nothing to be seen");
+    assert_eq!(seen[&0], log.read(0, 4, 100).await.unwrap());
+    for partition in 0..3 {
+        let appended = append_many(&log, partition, 100..140).await;
+        let mut later = Vec::new();
+        while later.len() < appended.len() {
+            let next = timeout(PATIENCE, followed.recv()).await.expect("in time").expect("it goes on");
+            assert_eq!(next.partition, partition);
+            later.extend(next.entries);
+        }
+        assert_eq!(later, appended);
+    }
+    append(&*log, 3, "of a partition that nobody follows").await;
+    append(&*log, 1, "the end").await;
+    let next = timeout(PATIENCE, followed.recv()).await.expect("in time").expect("it goes on");
+    assert_eq!((next.partition, next.entries[0].payload.clone()), (1, payload("the end")));
+}
+
+async fn who_follows_slowly_gets_everything_all_the_same(place: impl Place) {
+    let log = place.open().await;
+    let mut followed = log.follow(&[(0, 0)]).await.unwrap();
+    let mut appended = Vec::new();
+    for round in 0..20 {
+        appended.extend(append_many(&log, 0, round * 500..(round + 1) * 500).await);
+    }
+    let mut seen = Vec::new();
+    while seen.len() < appended.len() {
+        seen.extend(timeout(PATIENCE, followed.recv()).await.expect("in time").expect("it goes on").entries);
+    }
+    assert_eq!(seen, appended);
+}
+
+async fn who_follows_from_an_offset_that_is_not_there_is_told(place: impl Place) {
+    let log = place.open().await;
+    append_range(&log, 0, 0..3).await;
+    // At once, or by closing.
+    if let Ok(mut followed) = log.follow(&[(0, 7)]).await {
+        assert_eq!(timeout(PATIENCE, followed.recv()).await.expect("it ends in time"), None);
+    }
 }

@@ -1,5 +1,6 @@
 //! What each port promises, kept by each of its adapters.
 
+mod claims;
 mod fanout;
 mod log;
 pub mod store;

@@ -11,6 +11,7 @@ mod history;
 mod operation;
 mod rooms;
 mod sessions;
+mod upkeep;
 
 /// Of PostgreSQL alone: a file has one process.
 #[tokio::test]
@@ -101,4 +102,16 @@ of_both_adapters! {
         a_call_that_is_blocked_is_given_up_in_time_and_works_again_later,
         a_call_that_its_caller_drops_is_done_wholly_or_not_at_all,
         a_store_that_a_later_version_has_used_opens_all_the_same;
+    upkeep:
+        a_room_that_was_only_folded_agrees_with_itself,
+        an_event_that_was_changed_taken_out_or_put_in_is_found,
+        the_version_before_goes_on_writing_beside_this_one,
+        every_wrong_row_is_found_and_put_right,
+        what_is_folded_while_a_room_is_mended_is_not_lost,
+        mending_beside_folding_changes_nothing_that_is_right,
+        what_this_version_does_not_know_is_carried_whole,
+        a_dead_letter_comes_to_its_own_place_once,
+        a_dead_letter_that_still_cannot_be_applied_stays,
+        what_the_archive_lost_comes_back_from_the_log,
+        a_new_epoch_comes_after_everything_before_it;
 }

@@ -1,12 +1,15 @@
 //! What the tests have in common.
 
+pub mod broker;
 pub mod installation;
+pub mod judged;
 pub mod people;
-pub mod proxy;
+pub mod redis;
 pub mod socket;
 
 pub use installation::{Installation, Kind, shared};
-pub use people::Person;
+pub use judged::Judged;
+pub use people::{PASSWORD, Person};
 pub use socket::Socket;
 
 /// How long anything may take that is waited for. Reached only when something is broken.
@@ -20,11 +23,30 @@ pub fn setting(name: &str) -> String {
 }
 
 /// Asks until the answer is yes.
-pub async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
+pub async fn until(what: &str, mut ask: impl AsyncFnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !ask().await {
         assert!(tokio::time::Instant::now() < deadline, "waited in vain: {what}");
         tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+}
+
+/// Sends a signal. One that is told to STOP has stopped when this returns: each of its threads does so by itself,
+/// and one that has not yet may still write an answer.
+#[expect(clippy::disallowed_methods, reason = "a moment, and tests send signals from where nothing can be awaited")]
+pub fn signal(child: &std::process::Child, name: &str) {
+    let sent = std::process::Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    assert!(sent.unwrap().success());
+    let threads = format!("/proc/{}/task", child.id());
+    let stopped = |thread: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // The name before the state is in parentheses, and may have spaces.
+        stat.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with('T'))
+    };
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while name == "STOP" && !std::fs::read_dir(&threads).unwrap().all(|thread| stopped(thread.unwrap())) {
+        assert!(std::time::Instant::now() < deadline, "not stopped");
+        std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }
 
@@ -46,3 +68,8 @@ macro_rules! in_both_modes {
     };
 }
 pub(crate) use in_both_modes;
+
+/// A folder in memory, where this system has such a place: for tests that open thousands of small files.
+pub fn small_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}

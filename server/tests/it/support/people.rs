@@ -122,8 +122,8 @@ impl Person {
     /// The bodies of the newest 200 messages once the store has `at`, oldest first.
     pub async fn bodies(&self, room: &str, at: Position) -> Vec<String> {
         super::until("the store has it", async || {
-            let page = self.history(room, "?limit=1").await;
-            page["at"].as_str().unwrap().parse::<Position>().unwrap() >= at
+            let (status, page) = self.get(&format!("/rooms/{room}/messages?limit=1")).await;
+            status == StatusCode::OK && page["at"].as_str().unwrap().parse::<Position>().unwrap() >= at
         })
         .await;
         let page = self.history(room, "?limit=200").await;

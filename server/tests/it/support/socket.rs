@@ -73,6 +73,17 @@ impl Socket {
         }
     }
 
+    /// The next frame as it came: for those who hear very many.
+    pub async fn next_text(&mut self) -> String {
+        loop {
+            match timeout(PATIENCE, self.ws.next()).await.expect("a frame comes in time") {
+                Some(Ok(Message::Text(text))) => return text.as_str().to_owned(),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     /// The next frame of a type; others are passed over.
     pub async fn next_of(&mut self, kind: &str) -> Value {
         loop {

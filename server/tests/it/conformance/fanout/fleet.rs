@@ -5,7 +5,7 @@ use app::model::{Position, RoomId};
 use bytes::Bytes;
 use server::{
     config::RedisConfig,
-    fanout::{Fanout, Notice, Relayed, RingEvent, Signal, local::LocalFanout, redis::RedisFanout},
+    fanout::{Batch, Fanout, Notice, Relayed, RingEvent, Signal, local::LocalFanout, redis::RedisFanout},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::timeout};
@@ -15,6 +15,8 @@ pub struct Fleet {
     pub namespace: String,
     pub nodes: Vec<Arc<dyn Fanout>>,
     pub heard: Vec<mpsc::Receiver<Signal>>,
+    /// Whose events [`Self::publish`] publishes. Events of another story need another one: its marker says what is old.
+    pub partition: u32,
 }
 
 impl Fleet {
@@ -35,7 +37,7 @@ impl Fleet {
 
     fn of(namespace: String, nodes: Vec<Arc<dyn Fanout>>) -> Self {
         let heard = nodes.iter().map(|node| node.signals().unwrap()).collect();
-        Self { namespace, nodes, heard }
+        Self { namespace, nodes, heard, partition: 0 }
     }
 
     pub async fn watch(&self, room: RoomId) {
@@ -47,7 +49,7 @@ impl Fleet {
     /// Each time through another node, as far as there are some.
     pub async fn publish(&self, events: &[Relayed]) {
         let node = &self.nodes[events.len() % self.nodes.len()];
-        node.publish(events).await.unwrap();
+        node.publish(&Batch::of(self.partition, events)).await.unwrap();
     }
 
     pub async fn ring_events(&self, room: RoomId, after: Position) -> (Vec<RingEvent>, bool) {

@@ -18,7 +18,10 @@ fn ring_agrees_with_the_model(fleet: Fleet, runtime: &tokio::runtime::Runtime) {
     let base = prop_oneof![Just(0), Just(90), Just((1 << 53) - 20), Just(u64::MAX - 40)];
     let batches = vec(vec((0_u64..40, 1_u32..3, any::<bool>()), 1..6), 1..12);
     let mut runner = TestRunner::new(Config { cases: 48, failure_persistence: None, ..Config::default() });
+    let fleet = std::cell::RefCell::new(fleet);
     let outcome = runner.run(&(base, batches), |(base, batches): (u64, Vec<Vec<Planned>>)| {
+        fleet.borrow_mut().partition += 1;
+        let fleet = fleet.borrow();
         let room = RoomId::new();
         let mut taken: Vec<(RingEvent, bool)> = Vec::new();
         for batch in batches {

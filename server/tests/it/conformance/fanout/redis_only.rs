@@ -35,11 +35,11 @@ async fn gap_after_reconnection() {
         assert_eq!(next(heard).await, Signal::Gap);
     }
     // By the time of the gap every room is heard again.
-    let events: Vec<Relayed> = rooms.iter().map(|room| first(*room, 1)).collect();
+    let events: Vec<Relayed> = rooms.iter().zip(0..).map(|(room, offset)| first(*room, offset)).collect();
     fleet.publish(&events).await;
     for heard in &mut fleet.heard {
-        for room in &rooms {
-            let event = ring_event(at(1), Position::START);
+        for (room, offset) in rooms.iter().zip(0..) {
+            let event = ring_event(at(offset), Position::START);
             assert_eq!(next(heard).await, Signal::Event { room: *room, event });
         }
     }

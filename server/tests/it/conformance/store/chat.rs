@@ -45,9 +45,14 @@ impl Chat {
         self.store.fold(PARTITION, from, next, &placed).await.expect_err("not folded")
     }
 
+    /// So many offsets were done without folding anything.
+    pub fn skip(&self, records: u64) {
+        self.end.fetch_add(records, Ordering::SeqCst);
+    }
+
     fn place(&self, records: Vec<Record>) -> (u64, Vec<Placed>, u64) {
         let from = self.end.load(Ordering::SeqCst);
-        let step = |(i, record)| Placed { offset: from + 2 * i as u64, record };
+        let step = |(i, record)| Placed::new(from + 2 * i as u64, record);
         let placed: Vec<Placed> = records.into_iter().enumerate().map(step).collect();
         let next = placed.last().map_or(from, |last| last.offset + 1);
         self.end.store(next, Ordering::SeqCst);
@@ -91,7 +96,7 @@ impl Chat {
 
 /// Records side by side from an offset on.
 pub fn placed(from: u64, records: Vec<Record>) -> Vec<Placed> {
-    (from..).zip(records).map(|(offset, record)| Placed { offset, record }).collect()
+    (from..).zip(records).map(|(offset, record)| Placed::new(offset, record)).collect()
 }
 
 pub fn record(room: RoomId, by: &User, event: impl Into<Event>) -> Record {

@@ -66,7 +66,7 @@ pub async fn an_edit_after_the_deletion_is_not_kept(place: &Place) {
     assert_eq!((message.body.as_str(), message.deleted, message.edited_at), ("", true, None));
     assert!(message.reactions.is_empty());
     let events = chat.store.events(&chat.room, Position::START, 10).await.expect("read").events;
-    assert!(!events.iter().any(|(_, e)| matches!(e, Event::Known(KnownEvent::MessageEdited { .. }))), "{events:?}");
+    assert!(!events.iter().any(|(_, e)| matches!(e, Event::Known(KnownEvent::MessageEdited { .. }, _))), "{events:?}");
 }
 
 pub async fn reactions_are_listed_in_order_of_time_and_each_once(place: &Place) {

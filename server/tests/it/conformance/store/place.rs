@@ -1,8 +1,9 @@
 //! Where a store under test is: a folder or a database of its own.
 
+use crate::support::PATIENCE;
 use server::{
     config::{DatabaseConfig, Secret},
-    store::{Store, postgres::PostgresStore, sqlite::SqliteStore},
+    store::{Store, Upkeep, postgres::PostgresStore, sqlite::SqliteStore},
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, SqliteConnection};
 use std::{str::FromStr, sync::Arc};
@@ -25,6 +26,16 @@ impl Place {
     }
 
     pub async fn open(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Sqlite(dir) => Arc::new(SqliteStore::open(dir.path()).await.expect("a store opens")),
+            Self::Postgres(database) => {
+                Arc::new(PostgresStore::connect(&database.config()).await.expect("a store opens"))
+            }
+        }
+    }
+
+    /// The same as an operator's commands see it.
+    pub async fn upkeep(&self) -> Arc<dyn Upkeep> {
         match self {
             Self::Sqlite(dir) => Arc::new(SqliteStore::open(dir.path()).await.expect("a store opens")),
             Self::Postgres(database) => {
@@ -111,7 +122,12 @@ impl TestDatabase {
     pub async fn remove(self) {
         let mut admin = connect(&setting("PARTYLINE_TEST_DATABASE_URL")).await;
         let drop = format!("drop database {} with (force)", self.name);
-        admin.execute(AssertSqlSafe(drop)).await.expect("the test's database goes");
+        // PostgreSQL's own housekeeping may be at work in it, and cannot be ended by us.
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while let Err(e) = admin.execute(AssertSqlSafe(drop.clone())).await {
+            assert!(tokio::time::Instant::now() < deadline, "the test's database does not go: {e}");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
         admin.close().await.expect("closed");
     }
 }

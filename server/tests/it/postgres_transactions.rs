@@ -1,0 +1,68 @@
+//! What is left behind in PostgreSQL by those who give up.
+
+use crate::support::{Installation, Kind, PATIENCE};
+use app::model::{MessageId, RoomId, Visibility};
+use chaos::proxy::{Direction, Proxy, Way};
+use server::{
+    config::{DatabaseConfig, Mode},
+    store::{RoomRow, Store, Window, postgres::PostgresStore},
+};
+use sqlx::{Connection, PgConnection};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Sessions of this database that are in the middle of a transaction in which nothing is done.
+async fn forgotten_transactions(operator: &mut PgConnection) -> i64 {
+    sqlx::query_scalar(
+        "select count(*) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'",
+    )
+    .fetch_one(operator)
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_is_given_up_leaves_no_transaction_open() {
+    let Mode::Cluster { database, .. } = Installation::new(Kind::Cluster).await.mode else { unreachable!("a cluster") };
+    let url = database.url.expose().to_owned();
+    let (proxy, through) = Proxy::in_url(&url).await.unwrap();
+    let store =
+        PostgresStore::connect(&DatabaseConfig { url: through.into(), ca: None, identity: None }).await.unwrap();
+    let mut operator = PgConnection::connect(&url).await.unwrap();
+    let room = RoomRow {
+        id: RoomId::new(),
+        slug: "room".into(),
+        name: "Room".into(),
+        visibility: Visibility::Public,
+        partition: 0,
+    };
+    // Two questions, so a transaction.
+    let around = Window::Around(MessageId::new());
+    store.history(&room, around, 1).await.unwrap();
+
+    // The question arrives, the answer does not, and nobody waits for it. (Tried again if the only connection was not
+    // back in the pool yet, for then it was a new one that did not come about.)
+    timeout(PATIENCE, async {
+        loop {
+            proxy.set_one(Direction::Back, Way::Hole);
+            timeout(Duration::from_millis(300), store.history(&room, around, 1)).await.unwrap_err();
+            if forgotten_transactions(&mut operator).await > 0 {
+                break;
+            }
+            proxy.set(Way::Open);
+            store.check().await.unwrap();
+        }
+    })
+    .await
+    .expect("it is given up in the middle");
+    proxy.set(Way::Open);
+    store.check().await.unwrap();
+    // Sooner than the server's own patience with such a transaction, 15 s, ends.
+    timeout(Duration::from_secs(5), async {
+        while forgotten_transactions(&mut operator).await > 0 {
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    })
+    .await
+    .expect("it is rolled back");
+}
