@@ -12,10 +12,12 @@ pub(super) async fn create(tx: &mut Connection, new: &NewAccount) -> Result<Acco
             return Ok(AccountMade::AdminExists);
         }
     }
+    // Whatever is taken: nodes that start at once make the same account, and PostgreSQL may find its id taken before its
+    // name.
     let made = sqlx::query(
         "insert into accounts (id, username, display_name, password_hash, admin, guest, created_at)
          values ($1, $2, $3, $4, $5, $6, $7)
-         on conflict (username) do nothing",
+         on conflict do nothing",
     )
     .bind(new.user.id.0)
     .bind(&new.user.username)

@@ -12,10 +12,11 @@ use uuid::Uuid;
 const MOST: i64 = 500;
 
 pub(super) async fn create(conn: &mut Connection, new: &NewRoom) -> Result<bool, StoreError> {
+    // Whatever is taken, id or name: see `accounts::create`.
     let made = sqlx::query(
         "insert into rooms (id, slug, name, visibility, partition_no, created_at)
          values ($1, $2, $3, $4, $5, $6)
-         on conflict (slug) do nothing",
+         on conflict do nothing",
     )
     .bind(new.id.0)
     .bind(&new.slug)

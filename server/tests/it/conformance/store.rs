@@ -54,6 +54,7 @@ of_both_adapters! {
     accounts:
         an_account_is_found_by_its_user_name,
         a_user_name_is_taken_once,
+        nodes_that_make_the_same_account_at_once_make_it_once,
         of_many_who_would_be_the_first_administrator_one_is;
     sessions:
         a_session_is_live_until_it_expires,
@@ -65,6 +66,7 @@ of_both_adapters! {
     rooms:
         a_room_is_found_by_id_and_by_slug,
         a_slug_is_taken_once,
+        nodes_that_make_the_same_room_at_once_make_it_once,
         a_list_of_rooms_has_ones_own_first_and_nothing_that_one_may_not_know_of,
         a_list_of_rooms_ends_at_500,
         members_are_listed_by_name_whatever_its_case,

@@ -48,3 +48,14 @@ pub async fn of_many_who_would_be_the_first_administrator_one_is(place: &Place) 
     assert!(store.has_admin().await.expect("read"));
     assert_eq!(store.create_account(&new_account("lin", "Lin")).await.expect("written"), AccountMade::Made);
 }
+
+/// Each with its own way to the store, as at the first start of a cluster.
+pub async fn nodes_that_make_the_same_account_at_once_make_it_once(place: &Place) {
+    let store = place.open().await;
+    for n in 0..25 {
+        let new = new_account(&format!("partyline{n}"), "Partyline");
+        let made = join_all((0..6).map(|_| store.create_account(&new))).await;
+        let made: Vec<_> = made.into_iter().map(|made| made.expect("written or taken")).collect();
+        assert_eq!(made.iter().filter(|made| **made == AccountMade::Made).count(), 1, "{made:?}");
+    }
+}

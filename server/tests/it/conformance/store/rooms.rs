@@ -3,6 +3,7 @@ use super::{
     place::Place,
 };
 use app::model::{KnownEvent, Position, Role, RoomId, User, Visibility};
+use futures::future::join_all;
 use server::store::{NewRoom, RoomKey, RoomRow, Store};
 
 pub async fn a_room_is_found_by_id_and_by_slug(place: &Place) {
@@ -29,6 +30,18 @@ pub async fn a_slug_is_taken_once(place: &Place) {
 
     assert!(!store.create_room(&second).await.expect("written"));
     assert_eq!(store.room(&RoomKey::Slug("tea".into())).await.expect("read"), Some(first));
+}
+
+/// Each with its own way to the store, as at the first start of a cluster.
+pub async fn nodes_that_make_the_same_room_at_once_make_it_once(place: &Place) {
+    let store = place.open().await;
+    for n in 0..25 {
+        let (slug, name) = (format!("welcome{n}"), "welcome".to_owned());
+        let new =
+            NewRoom { id: RoomId::new(), slug, name, visibility: Visibility::Public, partition: 0, created_at: 1_000 };
+        let made = join_all((0..6).map(|_| store.create_room(&new))).await;
+        assert_eq!(made.into_iter().filter(|made| *made.as_ref().expect("written or taken")).count(), 1);
+    }
 }
 
 async fn join(store: &dyn Store, room: &RoomRow, user: &User, role: Role) {
