@@ -13,7 +13,10 @@ use crate::{
 use futures::StreamExt;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -69,6 +72,8 @@ pub struct Watch {
     store: Arc<dyn Store>,
     health: Health,
     partitions: Mutex<HashMap<u32, Known>>,
+    /// It did not answer when last asked.
+    log_away: AtomicBool,
 }
 
 #[derive(Clone, Default)]
@@ -85,11 +90,16 @@ struct Known {
 impl Watch {
     /// Knows nothing yet.
     pub fn new(log: Arc<GuardedLog>, store: Arc<dyn Store>, health: Health) -> Self {
-        Self { log, store, health, partitions: Mutex::default() }
+        Self { log, store, health, partitions: Mutex::default(), log_away: AtomicBool::new(false) }
     }
 
     fn partitions(&self) -> MutexGuard<'_, HashMap<u32, Known>> {
         self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the log did not answer when last asked, every few seconds.
+    pub fn log_is_away(&self) -> bool {
+        self.log_away.load(Ordering::Relaxed)
     }
 
     /// When the store last had everything, as far as is known.
@@ -206,7 +216,9 @@ impl Watch {
 
     async fn look(&self, retention: &Retention) -> Result<(), NotCovered> {
         let at = Instant::now();
-        let ranges = self.log.ranges().await?;
+        let ranges = self.log.ranges().await;
+        self.log_away.store(ranges.is_err(), Ordering::Relaxed);
+        let ranges = ranges?;
         let (mut behind, mut warned) = (Vec::new(), false);
         let patience = retention.time.map_or(LATE, |time| LATE.min(time / 4));
         for (partition, range) in (0..).zip(&ranges) {

@@ -22,7 +22,7 @@ impl Service {
     pub(super) async fn visible(&self, who: Option<&Viewer>, room: &str) -> Result<Access, ApiError> {
         let room = self.find_room(room).await?.ok_or(ApiError::NotFound)?;
         let role = match who {
-            Some(who) => self.roles.of(&*self.store, &room, who.user.id).await.map_err(store_failed)?,
+            Some(who) => self.roles.of(&room, who.user.id).await.map_err(store_failed)?,
             None => None,
         };
         let visible = role.is_some()

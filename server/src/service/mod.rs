@@ -82,13 +82,15 @@ impl Service {
         epoch: u32,
         messages_per_second: u32,
     ) -> Self {
+        let tails = Arc::default();
+        let roles = Roles::new(log.clone(), store.clone(), watch.clone(), Arc::clone(&tails), epoch);
         let once = once::Once {
             log: log.clone(),
             store: store.clone(),
             fanout: fanout.clone(),
             watch,
             epoch,
-            tails: Default::default(),
+            tails,
             store_away: Default::default(),
         };
         Self {
@@ -100,7 +102,7 @@ impl Service {
             limits: limits::Limits::new(messages_per_second),
             retries: retries::Retries::default(),
             rooms: Remembered::new(FRESH, USABLE, ROOMS_REMEMBERED),
-            roles: Arc::default(),
+            roles: Arc::new(roles),
             once: Arc::new(once),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),

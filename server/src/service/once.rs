@@ -25,11 +25,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a claim may take. Who cannot claim goes the slow way.
+/// How long a claim may take. Who cannot claim goes the slow way, and if it may be a retry waits so long even if told at
+/// once.
 const CLAIM_PATIENCE: Duration = Duration::from_millis(500);
-/// Who is quicker than this, from before the claim until the log has it, is done before anybody who could not claim has
-/// even begun: those wait [`CLAIM_PATIENCE`] first.
+/// Who is quicker than this, from before the claim until the log has it, is done before another who could not claim has
+/// looked at the log.
 const QUICK: Duration = Duration::from_millis(400);
+/// An id that was made longer ago than this may have been tried at a node whose claims nobody sees. Such a try looks into
+/// the log before and after, however well claims hold here.
+const FIRST_TRY: Duration = Duration::from_millis(500);
 /// How long somebody else's claim is waited for.
 const TAKEN_PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is looked at meanwhile.
@@ -52,7 +56,7 @@ pub struct Once {
     pub fanout: Arc<dyn Fanout>,
     pub watch: Arc<Watch>,
     pub epoch: u32,
-    pub tails: Tails,
+    pub tails: Arc<Tails>,
     pub store_away: std::sync::Mutex<Option<Instant>>,
 }
 
@@ -154,8 +158,13 @@ impl Post<'_> {
         if let Ok(Some(done)) = stored {
             return self.repeated(done);
         }
+        let first_try = self.age() < FIRST_TRY;
         let claimed = match claimed {
             Some(Claimed::Taken { fate: Fate::Pending, .. }) => self.wait_for_other().await,
+            None if !first_try => {
+                tokio::time::sleep(CLAIM_PATIENCE.saturating_sub(self.begun.elapsed())).await;
+                None
+            }
             claimed => claimed,
         };
         // Somebody may have posted it, whatever becomes of this try.
@@ -166,8 +175,7 @@ impl Post<'_> {
             Some(Claimed::Taken { fate: Fate::Posted(at), fingerprint }) => {
                 return self.answer(Done { fingerprint: Some(fingerprint), at, ..self.wanted.clone() });
             }
-            Some(Claimed::Mine)
-                if held && once.claims_hold(self.room.partition) && (stored.is_ok() || self.is_recent()) => {}
+            Some(Claimed::Mine) if first_try && held && once.claims_hold(self.room.partition) => {}
             _ => match self.find(self.begun).await {
                 Ok(Some(done)) => return self.repeated(done),
                 Ok(None) => {}
@@ -193,7 +201,7 @@ impl Post<'_> {
             }
         };
         let mine = self.wanted.clone().at(Position::new(once.epoch, offset));
-        if !doubt && self.begun.elapsed() < QUICK && once.claims_hold(self.room.partition) {
+        if first_try && !doubt && self.begun.elapsed() < QUICK && once.claims_hold(self.room.partition) {
             self.settle = Some(Settle::Is(Fate::Posted(mine.at)));
             return Ok(Posted { done: mine, repeated: false });
         }
@@ -258,17 +266,23 @@ impl Post<'_> {
             Err(StoreAway) if self.is_recent() && !self.taken => {}
             Err(StoreAway) => return Err(()),
         }
-        let message = (self.room.id, self.id);
-        let found = once.tails.find(&*once.log, once.epoch, partition, message, from, since);
-        tokio::time::timeout(TAIL_PATIENCE, found).await.ok().flatten().ok_or(())
+        let tail = once.tails.read(&*once.log, once.epoch, partition, from, since);
+        let tail = tokio::time::timeout(TAIL_PATIENCE, tail).await.ok().flatten().ok_or(())?;
+        Ok(tail.post(self.room.id, self.id))
     }
 
     /// The id says that it was made so lately that a first try would still be claimed. Asked only where nobody else can
     /// tell: a client whose clock is wrong is refused then, until the store is back.
     fn is_recent(&self) -> bool {
-        let made = self.id.0.get_timestamp().map(|t| t.to_unix().0);
-        let now = u64::try_from(crate::time::now() / 1000).unwrap_or_default();
-        made.is_some_and(|made| made + (CLAIM_LIFE - 2 * IN_FLIGHT).as_secs() > now)
+        self.age() < CLAIM_LIFE - 2 * IN_FLIGHT
+    }
+
+    /// How long ago the id was made by the clock of whoever made it; one without a time is as old as can be.
+    fn age(&self) -> Duration {
+        let Some(made) = self.id.0.get_timestamp() else { return Duration::MAX };
+        let (seconds, nanos) = made.to_unix();
+        let now = Duration::from_millis(u64::try_from(crate::time::now()).unwrap_or_default());
+        now.saturating_sub(Duration::new(seconds, nanos))
     }
 
     /// Found where it was posted before.

@@ -96,7 +96,7 @@ impl Service {
         };
         self.limits.write(who.user.id)?;
         let user = self.person(username).await?;
-        if self.store.role(access.room.id, user.id).await.map_err(store_failed)?.is_some() {
+        if self.roles.of(&access.room, user.id).await.map_err(store_failed)?.is_some() {
             return self.nothing_to_do(&access.room).await;
         }
         self.let_in(&access.room, &who.user, user).await
@@ -118,7 +118,7 @@ impl Service {
         let Access { room, .. } = self.owned(who, room).await?;
         self.limits.write(who.user.id)?;
         let user = self.person(username).await?;
-        if self.store.role(room.id, user.id).await.map_err(store_failed)?.is_none() {
+        if self.roles.of(&room, user.id).await.map_err(store_failed)?.is_none() {
             return self.nothing_to_do(&room).await;
         }
         self.take_out(&room, &who.user, user).await

@@ -2,14 +2,15 @@
 
 use super::retries::Done;
 use crate::log::{Log, Record};
-use app::model::{Event, KnownEvent, MessageId, Position, RoomId};
+use app::model::{Event, KnownEvent, MessageId, Position, Role, RoomId, UserId};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+use tokio::sync::OwnedMutexGuard;
 
-/// So many posts of a partition at most.
+/// So many posts and members of a partition at most.
 const CAPACITY: usize = 50_000;
 /// For so long the store is not waited for again after it had not caught up in time.
 const BEHIND: Duration = Duration::from_secs(1);
@@ -25,11 +26,12 @@ struct Partition {
     tail: Arc<tokio::sync::Mutex<Tail>>,
 }
 
-/// The first of each message from an offset on.
+/// From an offset on: the first of each message, and the last change of each member.
 #[derive(Default)]
-struct Tail {
+pub struct Tail {
     read: Option<Read>,
     posts: HashMap<(RoomId, MessageId), Done>,
+    members: HashMap<(RoomId, UserId), (Option<Role>, Position)>,
     /// There was too much from here on.
     too_much_from: Option<u64>,
 }
@@ -63,27 +65,56 @@ impl Tails {
         self.partitions().remove(&partition);
     }
 
-    /// The message's first record, if it is at `from` or after it, among all that the log had at some moment after
-    /// `since`. `None`: the log does not answer, or there is too much.
-    pub async fn find(
+    /// All that the log had from `from` on at some moment after `since`. `None`: the log does not answer, or there is too
+    /// much.
+    pub async fn read(
         &self,
         log: &dyn Log,
         epoch: u32,
         partition: u32,
-        message: (RoomId, MessageId),
         from: u64,
         since: Instant,
-    ) -> Option<Option<Done>> {
+    ) -> Option<OwnedMutexGuard<Tail>> {
         let tail = self.partitions().entry(partition).or_default().tail.clone();
-        let mut tail = tail.lock().await;
+        let mut tail = tail.lock_owned().await;
         if tail.read.as_ref().is_none_or(|read| read.at.is_none_or(|at| at < since) || read.from > from) {
             tail.read_on(log, epoch, partition, from).await?;
         }
-        Some(tail.posts.get(&message).cloned())
+        Some(tail)
     }
 }
 
 impl Tail {
+    /// The message's first record.
+    pub fn post(&self, room: RoomId, id: MessageId) -> Option<Done> {
+        self.posts.get(&(room, id)).cloned()
+    }
+
+    /// What somebody became in a room, and by the record where.
+    pub fn role(&self, room: RoomId, user: UserId) -> Option<(Option<Role>, Position)> {
+        self.members.get(&(room, user)).copied()
+    }
+
+    fn note(&mut self, record: Record, at: Position) {
+        let Record { room, by, event, .. } = record;
+        let Event::Known(event, _) = event else { return };
+        let mut becomes = |user, role| _ = self.members.insert((room, user), (role, at));
+        match event {
+            KnownEvent::MessagePosted { message } => {
+                let done = Done::new(by, at, Some(&message.body));
+                self.posts.entry((room, message.id)).or_insert(done);
+            }
+            KnownEvent::RoomCreated { by } => becomes(by.id, Some(Role::Owner)),
+            KnownEvent::MemberJoined { user, role } => becomes(user.id, Some(role)),
+            KnownEvent::MemberLeft { user, .. } => becomes(user.id, None),
+            _ => {}
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.posts.len() + self.members.len()
+    }
+
     async fn read_on(&mut self, log: &dyn Log, epoch: u32, partition: u32, from: u64) -> Option<()> {
         // Not to be read again and again for everybody who comes, only to be too much again.
         if self.too_much_from.is_some_and(|then| from < then + (CAPACITY / 2) as u64) {
@@ -91,10 +122,10 @@ impl Tail {
         }
         let at = Instant::now();
         let end = log.end(partition).await.ok()?;
-        let known =
-            self.read.take().filter(|read| read.from <= from && from <= read.next && self.posts.len() < CAPACITY);
+        let known = self.read.take().filter(|read| read.from <= from && from <= read.next && self.len() < CAPACITY);
         if known.is_none() {
             self.posts.clear();
+            self.members.clear();
         }
         let (from, mut next) = known.map_or((from, from), |read| (read.from, read.next));
         self.read = Some(Read { from, next, at: None });
@@ -103,16 +134,13 @@ impl Tail {
             let entries = log.read(partition, next, limit).await.ok()?;
             let Some(last) = entries.last().map(|e| e.offset) else { break };
             for entry in entries {
-                if let Ok(Record { room, event: Event::Known(KnownEvent::MessagePosted { message }, _), by, .. }) =
-                    Record::decode(&entry.payload)
-                {
-                    let done = Done::new(by, Position::new(epoch, entry.offset), Some(&message.body));
-                    self.posts.entry((room, message.id)).or_insert(done);
+                if let Ok(record) = Record::decode(&entry.payload) {
+                    self.note(record, Position::new(epoch, entry.offset));
                 }
             }
             next = last + 1;
-            if self.posts.len() > CAPACITY {
-                (self.read, self.posts, self.too_much_from) = (None, HashMap::new(), Some(from));
+            if self.len() > CAPACITY {
+                *self = Self { too_much_from: Some(from), ..Self::default() };
                 return None;
             }
             // Who gives up here leaves it to the next.

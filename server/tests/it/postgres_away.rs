@@ -7,9 +7,9 @@ use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
 };
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
-use server::config::Mode;
+use server::config::{Mode, Part};
 use std::time::{Duration, Instant};
 
 /// Ada, who owns a room that the store knows, and watches it.
@@ -198,4 +198,44 @@ async fn a_persister_killed_between_the_databases_commit_and_the_logs_doubles_no
     sent.push("after".into());
     assert_eq!(ada.bodies(&room, last).await, sent);
     node.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_removed_while_the_store_lags_finds_no_way_in_at_a_node_that_was_told_nothing() {
+    let installation = Installation::new(Kind::Cluster).await;
+    let with = |parts: &[Part]| installation.start_with(installation.config_of(parts));
+    let (a, persist) = tokio::join!(with(&[Part::Web, Part::Relay]), with(&[Part::Persist]));
+    let (ada, lin) = (Person::register(&a.base, "ada").await, Person::register(&a.base, "lin").await);
+    let room = ada.make_room("private").await;
+    let member = format!("/rooms/{room}/members/{}", lin.username);
+    assert_eq!(ada.call(Method::PUT, &member, None).await.0, StatusCode::OK);
+    let (_, since) = ada.post(&room, "before").await;
+    ada.bodies(&room, since).await;
+    persist.server.shutdown().await;
+    assert_eq!(ada.call(Method::DELETE, &member, None).await.0, StatusCode::OK);
+    // More than a ring keeps: what it begins with comes after the removal.
+    for n in 0..1_100 {
+        ada.post(&room, &format!("after {n}")).await;
+    }
+    let fresh = with(&[Part::Web]).await;
+    let (ada, lin) = (ada.at(&fresh.base), lin.at(&fresh.base));
+    let mut socket = lin.socket().await;
+    for since in [None, Some(since)] {
+        let answer = socket.subscribe(&room, since).await;
+        assert_eq!(answer["type"], "error", "{answer}");
+    }
+    assert_eq!(lin.get(&format!("/rooms/{room}/messages")).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(lin.try_post(&room, MessageId::new(), "no").await.0, StatusCode::NOT_FOUND);
+    let mut heard = ada.socket().await;
+    assert_eq!(heard.subscribe(&room, None).await["type"], "subscribed");
+    // And who is let in again is let in there, too.
+    assert_eq!(ada.call(Method::PUT, &member, None).await.0, StatusCode::OK);
+    let answer = socket.subscribe(&room, None).await;
+    assert_eq!(answer["type"], "subscribed", "{answer}");
+    let persist = with(&[Part::Persist]).await;
+    let (_, end) = ada.post(&room, "end").await;
+    assert_eq!(socket.posted().await.0, "end");
+    ada.bodies(&room, end).await;
+    assert_eq!(lin.get(&format!("/rooms/{room}/messages")).await.0, StatusCode::OK);
+    tokio::join!(a.server.shutdown(), fresh.server.shutdown(), persist.server.shutdown());
 }

@@ -138,3 +138,41 @@ async fn a_retry_after_its_sender_hung_up_names_the_firsts_position() {
     }
     tokio::join!(a.server.shutdown(), b.server.shutdown());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_posted_where_claims_cannot_be_made_and_tried_again_where_they_can_has_one_position() {
+    let installation = Installation::new(Kind::Cluster).await;
+    let (proxy, cut_off) = installation.behind_redis_proxy().await;
+    let web = [Part::Web, Part::Relay];
+    let (a, b, persist) = tokio::join!(
+        cut_off.start_with(cut_off.config_of(&web)),
+        installation.start_with(installation.config_of(&web)),
+        installation.start_with(installation.config_of(&[Part::Persist])),
+    );
+    let ada = Person::register(&a.base, "ada").await;
+    let room = ada.make_room("public").await;
+    let mut sent = vec![ada.post(&room, "here").await, ada.at(&b.base).post(&room, "here").await];
+    ada.bodies(&room, sent[1].1).await;
+    // The store has nothing to say of what comes.
+    persist.server.shutdown().await;
+    proxy.set(Way::Closed);
+    for round in 0..6 {
+        let (id, body) = (MessageId::new(), format!("tried {round}"));
+        let (status, first) = ada.try_post(&room, id, &body).await;
+        assert!(status.is_success(), "{first}");
+        tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+        let tries = [&a, &b, &b].map(|node| ada.at(&node.base)).map(|ada| {
+            let (room, body) = (room.clone(), body.clone());
+            async move { ada.try_post(&room, id, &body).await }
+        });
+        for (status, again) in join_all(tries).await {
+            assert_eq!((status, &again["at"]), (StatusCode::OK, &first["at"]), "round {round}");
+        }
+        sent.push((id, first["at"].as_str().unwrap().parse().unwrap()));
+    }
+    proxy.set(Way::Open);
+    let persist = installation.start_with(installation.config_of(&[Part::Persist])).await;
+    let sent: Vec<_> = sent.into_iter().map(|(id, at)| (id, at.to_string())).collect();
+    each_is_there_once(&ada, &room, &sent).await;
+    tokio::join!(a.server.shutdown(), b.server.shutdown(), persist.server.shutdown());
+}
