@@ -46,6 +46,7 @@ pub struct Proxy {
     /// Where it listens.
     pub address: SocketAddr,
     ways: watch::Sender<[Way; 2]>,
+    vanished: watch::Sender<u64>,
     swallow: Arc<AtomicU64>,
     accepted: Arc<AtomicU64>,
     _task: AbortOnDropHandle<()>,
@@ -86,9 +87,10 @@ impl Proxy {
         let (ways, watched) = watch::channel([Way::Open; 2]);
         let swallow = Arc::new(AtomicU64::new(0));
         let accepted = Arc::new(AtomicU64::new(0));
-        let carrier = Carrier { target, ways: watched, swallow: swallow.clone() };
+        let (vanished, gone) = watch::channel(0);
+        let carrier = Carrier { target, ways: watched, gone, swallow: swallow.clone() };
         let task = AbortOnDropHandle::new(tokio::spawn(serve(listener, carrier, accepted.clone())));
-        Ok(Self { address, ways, swallow, accepted, _task: task })
+        Ok(Self { address, ways, vanished, swallow, accepted, _task: task })
     }
 
     /// Changes what becomes of everything, from now on.
@@ -99,6 +101,12 @@ impl Proxy {
     /// Changes what becomes of what goes one way. Closed is always both.
     pub fn set_one(&self, direction: Direction, way: Way) {
         self.ways.send_modify(|ways| ways[direction as usize] = way);
+    }
+
+    /// As if the host were gone and another had taken its place: the connections that are there stay, and nothing arrives
+    /// by them ever again; those that come are well.
+    pub fn vanish(&self) {
+        self.vanished.send_modify(|times| *times += 1);
     }
 
     /// How many connections have come so far.
@@ -122,6 +130,7 @@ impl Proxy {
 struct Carrier {
     target: String,
     ways: watch::Receiver<[Way; 2]>,
+    gone: watch::Receiver<u64>,
     swallow: Arc<AtomicU64>,
 }
 
@@ -157,6 +166,7 @@ impl Carrier {
     async fn copy(mut self, mut from: tcp::OwnedReadHalf, mut to: tcp::OwnedWriteHalf, direction: Direction) {
         let mut buffer = vec![0; 64 * 1024];
         let mut sieve = resp::Sieve::default();
+        let came_after = *self.gone.borrow();
         loop {
             let Ok(length @ 1..) = from.read(&mut buffer).await else { return };
             let way =
@@ -165,6 +175,10 @@ impl Carrier {
                 Ok(Way::Delayed(by)) => tokio::time::sleep(by).await,
                 Ok(_) => {}
                 Err(_) => return,
+            }
+            if *self.gone.borrow() > came_after {
+                // Held open, and not read any more.
+                std::future::pending::<()>().await;
             }
             let passes = match direction {
                 Direction::There => to.write_all(&buffer[..length]).await,

@@ -12,7 +12,11 @@ use sqlx::{
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::{io::ErrorKind, time::Duration};
+use std::{
+    io::ErrorKind,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 /// The pairs (emoji, user name) of rows `r`, as JSON.
 macro_rules! json_of_reactions {
@@ -78,8 +82,18 @@ const TRUSTED: Duration = Duration::from_secs(1);
 /// How long a start waits for another node's migrations, and for its own.
 const MIGRATE: Duration = Duration::from_secs(120);
 
+/// A server that has been silent for so long may have gone for good, and nobody says so to the connections to it, which
+/// the system gives up after a quarter of an hour: new ones are made, which find its successor.
+const REPLACE: Duration = Duration::from_secs(15);
+
 /// The store in a PostgreSQL database.
 pub struct PostgresStore {
+    options: PgConnectOptions,
+    line: Mutex<Arc<Line>>,
+}
+
+/// Connections that stand or fall together.
+struct Line {
     pool: PgPool,
     gate: Gate,
 }
@@ -131,6 +145,45 @@ impl PostgresStore {
     }
 
     fn pooled(options: PgConnectOptions) -> Self {
+        let options = options::bounded(options);
+        Self { line: Mutex::new(Arc::new(Line::new(&options, false))), options }
+    }
+
+    fn line(&self) -> Arc<Line> {
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        if line.gate.silent_for().is_some_and(|silent| silent > REPLACE) {
+            tracing::warn!("the database has been silent for long: new connections are made");
+            let old = std::mem::replace(&mut *line, Arc::new(Line::new(&self.options, true)));
+            tokio::spawn(async move { tokio::time::timeout(ACQUIRE, old.pool.close()).await });
+        }
+        line.clone()
+    }
+
+    async fn reader(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        let line = self.line();
+        line.gate.clone().pass(async move { line.pool.acquire().await }).await
+    }
+
+    async fn writer(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        self.reader().await
+    }
+
+    /// A transaction whose reads are of one moment.
+    async fn snapshot(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let line = self.line();
+        let gate = line.gate.clone();
+        gate.pass(async move { line.pool.begin_with("begin isolation level repeatable read read only").await }).await
+    }
+
+    /// A transaction that writes.
+    async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let line = self.line();
+        line.gate.clone().pass(async move { line.pool.begin().await }).await
+    }
+}
+
+impl Line {
+    fn new(options: &PgConnectOptions, silent: bool) -> Self {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE)
@@ -144,29 +197,8 @@ impl PostgresStore {
                     Ok(true)
                 })
             })
-            .connect_lazy_with(options::bounded(options));
-        Self { pool, gate: Gate::new() }
-    }
-
-    async fn reader(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        let pool = self.pool.clone();
-        self.gate.pass(async move { pool.acquire().await }).await
-    }
-
-    async fn writer(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        self.reader().await
-    }
-
-    /// A transaction whose reads are of one moment.
-    async fn snapshot(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
-        let pool = self.pool.clone();
-        self.gate.pass(async move { pool.begin_with("begin isolation level repeatable read read only").await }).await
-    }
-
-    /// A transaction that writes.
-    async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
-        let pool = self.pool.clone();
-        self.gate.pass(async move { pool.begin().await }).await
+            .connect_lazy_with(options.clone());
+        Self { pool, gate: Gate::new(silent) }
     }
 }
 

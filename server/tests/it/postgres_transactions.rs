@@ -1,14 +1,15 @@
-//! What is left behind in PostgreSQL by those who give up.
+//! What is left behind by those who give up, in PostgreSQL and on the way to it.
 
 use crate::support::{Installation, Kind, PATIENCE};
 use app::model::{MessageId, RoomId, Visibility};
 use chaos::proxy::{Direction, Proxy, Way};
+use futures::future::join_all;
 use server::{
     config::{DatabaseConfig, Mode},
     store::{RoomRow, Store, Window, postgres::PostgresStore},
 };
 use sqlx::{Connection, PgConnection};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 /// Sessions of this database that are in the middle of a transaction in which nothing is done.
@@ -21,13 +22,42 @@ async fn forgotten_transactions(operator: &mut PgConnection) -> i64 {
     .unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_read_that_is_given_up_leaves_no_transaction_open() {
+/// The database's own address, and a store that reaches it through a proxy.
+async fn behind_a_proxy() -> (String, Proxy, PostgresStore) {
     let Mode::Cluster { database, .. } = Installation::new(Kind::Cluster).await.mode else { unreachable!("a cluster") };
     let url = database.url.expose().to_owned();
     let (proxy, through) = Proxy::in_url(&url).await.unwrap();
     let store =
         PostgresStore::connect(&DatabaseConfig { url: through.into(), ca: None, identity: None }).await.unwrap();
+    (url, proxy, store)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_host_that_is_gone_and_replaced_is_found_again_though_nobody_closed_a_connection() {
+    let (_, proxy, store) = behind_a_proxy().await;
+    let ask = || join_all((0..64).map(|_| store.rooms(None)));
+    assert!(ask().await.iter().all(Result::is_ok));
+    // Every connection has a question on its way, and no answer ever comes.
+    proxy.set(Way::Hole);
+    let unanswered = timeout(Duration::from_millis(500), ask()).await;
+    assert!(unanswered.is_err());
+    proxy.vanish();
+    proxy.set(Way::Open);
+    let gone = Instant::now();
+    timeout(PATIENCE, async {
+        while store.rooms(None).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await
+    .expect("the successor is found");
+    println!("found after {:?}", gone.elapsed());
+    assert!(ask().await.iter().all(Result::is_ok));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_is_given_up_leaves_no_transaction_open() {
+    let (url, proxy, store) = behind_a_proxy().await;
     let mut operator = PgConnection::connect(&url).await.unwrap();
     let room = RoomRow {
         id: RoomId::new(),

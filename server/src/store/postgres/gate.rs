@@ -6,9 +6,12 @@
 
 use super::{ACQUIRE, CONNECTIONS};
 use crate::store::StoreError;
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 use tokio::{sync::Semaphore, time::timeout};
 
@@ -17,8 +20,8 @@ pub(super) struct Gate(Arc<State>);
 
 struct State {
     turns: Semaphore,
-    /// Somebody waited in vain, and nobody has got through since they began.
-    silent: AtomicBool,
+    /// Since then somebody has waited in vain, and nobody has got through since they began.
+    silent: Mutex<Option<Instant>>,
     /// How many have got through.
     passed: AtomicU64,
     /// Held by the one who tries whether it still is.
@@ -26,9 +29,16 @@ struct State {
 }
 
 impl Gate {
-    pub fn new() -> Self {
+    /// `silent`: the server is known to be, and is asked by one at a time until it answers.
+    pub fn new(silent: bool) -> Self {
         let (turns, probe) = (Semaphore::new(CONNECTIONS as usize), Semaphore::new(1));
-        Self(Arc::new(State { turns, silent: AtomicBool::new(false), passed: AtomicU64::new(0), probe }))
+        let silent = Mutex::new(silent.then(Instant::now));
+        Self(Arc::new(State { turns, silent, passed: AtomicU64::new(0), probe }))
+    }
+
+    /// How long the server has been silent.
+    pub fn silent_for(&self) -> Option<Duration> {
+        self.0.silent().map(|since| since.elapsed())
     }
 
     /// A connection, or a transaction that has begun. On a task of its own, which a caller that gives up does not end; it
@@ -44,9 +54,12 @@ impl Gate {
         let state = self.0.clone();
         let task = tokio::spawn(async move {
             let unavailable = |why: &str| StoreError::Unavailable(why.into());
-            let turn = timeout(ACQUIRE, state.turns.acquire()).await;
-            let _turn = turn.map_err(|_| unavailable("all connections are in use"))?;
-            let _probe = if state.silent.load(Ordering::Acquire) {
+            let passed = state.passed.load(Ordering::Acquire);
+            let Ok(_turn) = timeout(ACQUIRE, state.turns.acquire()).await else {
+                state.in_vain(passed);
+                return Err(unavailable("all connections are in use"));
+            };
+            let _probe = if state.silent().is_some() {
                 Some(state.probe.try_acquire().map_err(|_| unavailable("it has not answered lately"))?)
             } else {
                 None
@@ -56,16 +69,27 @@ impl Gate {
             match &acquired {
                 Ok(_) => {
                     state.passed.fetch_add(1, Ordering::AcqRel);
-                    state.silent.store(false, Ordering::Release);
+                    *state.silent() = None;
                 }
-                // Not if others got through meanwhile: then all connections are busy, and the server is not silent.
-                Err(sqlx::Error::PoolTimedOut) if state.passed.load(Ordering::Acquire) == passed => {
-                    state.silent.store(true, Ordering::Release);
-                }
+                Err(sqlx::Error::PoolTimedOut) => state.in_vain(passed),
                 Err(_) => {}
             }
             Ok(acquired?)
         });
         task.await.unwrap_or_else(|e| Err(StoreError::Broken(e.to_string())))
+    }
+}
+
+impl State {
+    fn silent(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody waited since so many had got through. If others did meanwhile, all connections are busy, and the server
+    /// is not silent.
+    fn in_vain(&self, passed: u64) {
+        if self.passed.load(Ordering::Acquire) == passed {
+            self.silent().get_or_insert_with(Instant::now);
+        }
     }
 }
