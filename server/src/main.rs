@@ -1,12 +1,13 @@
 //! `partyline`: the command.
 
 use anyhow::Context;
+use app::model::SessionId;
 use clap::{Args, Parser, Subcommand};
 use server::{
     Server,
     config::{BadConfig, Config, Mode, Settings},
     operator::{self, Sources, admin::Letter, doctor, epoch::Declared},
-    store::Revived,
+    store::{Revived, Upkeep},
 };
 use std::{fmt::Display, io::Write, process::ExitCode};
 
@@ -294,17 +295,16 @@ async fn rebuild(args: RebuildArgs) -> anyhow::Result<ExitCode> {
 
 async fn admin(args: AdminArgs) -> anyhow::Result<ExitCode> {
     server::telemetry::init_quiet_log();
-    let sources = Sources::open(&args.settings.check()?).await?;
-    let done = administer(&sources, args.command).await;
-    sources.log.close().await;
-    done
+    let config = args.settings.check()?;
+    let store = operator::open_store(&config).await?;
+    administer(&config, &*store, args.command).await
 }
 
-async fn administer(sources: &Sources, command: Admin) -> anyhow::Result<ExitCode> {
+async fn administer(config: &Config, store: &dyn Upkeep, command: Admin) -> anyhow::Result<ExitCode> {
     use operator::admin;
     match command {
         Admin::DeadLetters(DeadLetters::List { json }) => {
-            let letters = admin::dead_letters(sources).await?;
+            let letters = admin::dead_letters(store).await?;
             if json {
                 println!("{}", serde_json::to_string_pretty(&letters)?);
             } else {
@@ -312,26 +312,36 @@ async fn administer(sources: &Sources, command: Admin) -> anyhow::Result<ExitCod
                 println!("{} dead letters", letters.len());
             }
         }
-        Admin::DeadLetters(DeadLetters::Retry { letter }) => match admin::retry(sources, letter).await? {
+        Admin::DeadLetters(DeadLetters::Retry { letter }) => match admin::retry(store, letter).await? {
             Revived::Archived => println!("it is in the history now, at its own place"),
             Revived::Vain => println!("it changes nothing any more, and is forgotten"),
             Revived::Refused(why) => anyhow::bail!("it still cannot be applied: {why}"),
             Revived::Unknown => anyhow::bail!("somebody else has dealt with it just now"),
         },
         Admin::DeadLetters(DeadLetters::Discard { letter }) => {
-            admin::discard(sources, letter).await?;
+            admin::discard(store, letter).await?;
             println!("it is forgotten");
         }
         Admin::Promote { user } => {
-            admin::make_admin(sources, &user).await?;
+            admin::make_admin(store, &user).await?;
             println!("{user} is an administrator");
         }
         Admin::RevokeSessions { user } => {
-            println!("{} sessions of {user} are ended", admin::revoke_sessions(sources, &user).await?);
+            let sessions = admin::revoke_sessions(store, &user).await?;
+            println!("{} sessions of {user} are ended", sessions.len());
+            tell(config, sessions).await;
         }
         Admin::ResetPassword { user } => {
-            println!("{}", admin::reset_password(sources, &user).await?);
+            // Shown first: whatever fails after it, it is the password now.
+            println!("{}", admin::reset_password(store, &user).await?);
+            tell(config, admin::revoke_sessions(store, &user).await?).await;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn tell(config: &Config, sessions: Vec<SessionId>) {
+    if let Err(e) = operator::admin::tell(config, sessions).await {
+        eprintln!("No node was told, each finds out within half a minute: {e:#}");
+    }
 }

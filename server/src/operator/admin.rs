@@ -1,15 +1,15 @@
 //! `partyline admin`: dead letters, administrators, sessions, passwords.
 
-use super::Sources;
 use crate::{
     auth::password::Passwords,
-    fanout::Notice,
+    config::{Config, Mode},
+    fanout::{Fanout, Notice, redis::RedisFanout},
     log::Entry,
     operator::rebuild,
-    store::{DeadLetter, Placed, Revived, RoomKey},
+    store::{DeadLetter, Placed, Revived, RoomKey, Upkeep},
 };
 use anyhow::Context;
-use app::model::{Position, User, Username};
+use app::model::{Position, SessionId, User, Username};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 
@@ -35,11 +35,11 @@ impl std::str::FromStr for Letter {
 ///
 /// # Errors
 /// As the store's.
-pub async fn dead_letters(sources: &Sources) -> anyhow::Result<Vec<DeadLetter>> {
+pub async fn dead_letters(store: &dyn Upkeep) -> anyhow::Result<Vec<DeadLetter>> {
     let mut all: Vec<DeadLetter> = Vec::new();
     loop {
         let after = all.last().map(|letter| (letter.partition, letter.at));
-        let some = sources.store.dead_letters(after, 1_000).await?;
+        let some = store.dead_letters(after, 1_000).await?;
         if some.is_empty() {
             return Ok(all);
         }
@@ -53,9 +53,9 @@ pub async fn dead_letters(sources: &Sources) -> anyhow::Result<Vec<DeadLetter>> 
 ///
 /// # Errors
 /// If there is no such letter, or something cannot be asked.
-pub async fn retry(sources: &Sources, letter: Letter) -> anyhow::Result<Revived> {
+pub async fn retry(store: &dyn Upkeep, letter: Letter) -> anyhow::Result<Revived> {
     let Letter { partition, at } = letter;
-    let found = sources.store.dead_letters(before(letter), 1).await?;
+    let found = store.dead_letters(before(letter), 1).await?;
     let found = found.into_iter().find(|found| (found.partition, found.at) == (partition, at));
     let found = found.with_context(|| format!("there is no dead letter {partition}/{at}"))?;
     let entry = Entry { offset: at.offset, payload: Bytes::from(found.payload) };
@@ -63,12 +63,11 @@ pub async fn retry(sources: &Sources, letter: Letter) -> anyhow::Result<Revived>
         Ok(placed) => placed,
         Err(e) => return Ok(Revived::Refused(e.to_string())),
     };
-    let revived = sources.store.revive(partition, at, &placed).await?;
+    let revived = store.revive(partition, at, &placed).await?;
     if revived == Revived::Archived {
-        let room =
-            sources.store.room(&RoomKey::Id(placed.record.room)).await?.context("the room was there just now")?;
+        let room = store.room(&RoomKey::Id(placed.record.room)).await?.context("the room was there just now")?;
         // Interrupted here, the archive is right, and `partyline rebuild` does the rest.
-        rebuild::through(&*sources.store, &room, true).await?;
+        rebuild::through(store, &room, true).await?;
     }
     Ok(revived)
 }
@@ -89,8 +88,8 @@ fn before(letter: Letter) -> Option<(u32, Position)> {
 ///
 /// # Errors
 /// If there is none.
-pub async fn discard(sources: &Sources, letter: Letter) -> anyhow::Result<()> {
-    let gone = sources.store.discard(letter.partition, letter.at).await?;
+pub async fn discard(store: &dyn Upkeep, letter: Letter) -> anyhow::Result<()> {
+    let gone = store.discard(letter.partition, letter.at).await?;
     anyhow::ensure!(gone, "there is no dead letter {}/{}", letter.partition, letter.at);
     Ok(())
 }
@@ -99,47 +98,47 @@ pub async fn discard(sources: &Sources, letter: Letter) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// If there is no such account, or it is a guest's.
-pub async fn make_admin(sources: &Sources, username: &str) -> anyhow::Result<()> {
-    let user = person(sources, username).await?;
+pub async fn make_admin(store: &dyn Upkeep, username: &str) -> anyhow::Result<()> {
+    let user = person(store, username).await?;
     anyhow::ensure!(!user.guest, "{} is a guest: they have to register first", user.username);
-    anyhow::ensure!(sources.store.make_admin(&user.username).await?, "there is no account {}", user.username);
+    anyhow::ensure!(store.make_admin(&user.username).await?, "there is no account {}", user.username);
     Ok(())
 }
 
-/// Ends every session of somebody; how many. In a cluster the nodes are told at once; an embedded node finds out within
-/// 10 s, and its sockets within 30 s.
+/// Ends every session of somebody. Nodes that are not told ([`tell`]) find out within 10 s, and their sockets within 30 s.
 ///
 /// # Errors
 /// If there is no such account.
-pub async fn revoke_sessions(sources: &Sources, username: &str) -> anyhow::Result<usize> {
-    let user = person(sources, username).await?;
-    let sessions = sources.store.end_sessions(user.id).await?;
-    let count = sessions.len();
-    if let Some(fanout) = sources.fanout.as_ref().filter(|_| count > 0) {
-        fanout
-            .tell(&Notice::SessionsEnded { sessions })
-            .await
-            .context("the sessions are ended, but no node was told")?;
-    }
-    Ok(count)
+pub async fn revoke_sessions(store: &dyn Upkeep, username: &str) -> anyhow::Result<Vec<SessionId>> {
+    let user = person(store, username).await?;
+    Ok(store.end_sessions(user.id).await?)
 }
 
-/// Gives somebody a new password, which is returned and kept nowhere else, and ends their sessions.
+/// Tells the nodes of a cluster that these sessions have ended.
+///
+/// # Errors
+/// Redis is away.
+pub async fn tell(config: &Config, sessions: Vec<SessionId>) -> anyhow::Result<()> {
+    let Mode::Cluster { redis, .. } = &config.mode else { return Ok(()) };
+    RedisFanout::connect(redis).await?.tell(&Notice::SessionsEnded { sessions }).await?;
+    Ok(())
+}
+
+/// Gives somebody a new password, which is returned and kept nowhere else. Their sessions go on: see [`revoke_sessions`].
 ///
 /// # Errors
 /// If there is no such account, or it is a guest's.
-pub async fn reset_password(sources: &Sources, username: &str) -> anyhow::Result<String> {
-    let user = person(sources, username).await?;
+pub async fn reset_password(store: &dyn Upkeep, username: &str) -> anyhow::Result<String> {
+    let user = person(store, username).await?;
     anyhow::ensure!(!user.guest, "{} is a guest, who has no password", user.username);
     let password = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 12]>());
     let hash = Passwords::default().hash(password.clone()).await.map_err(|e| anyhow::anyhow!("hashing: {e}"))?;
-    anyhow::ensure!(sources.store.set_password(user.id, &hash).await?, "there is no account {}", user.username);
-    revoke_sessions(sources, username).await?;
+    anyhow::ensure!(store.set_password(user.id, &hash).await?, "there is no account {}", user.username);
     Ok(password)
 }
 
-async fn person(sources: &Sources, username: &str) -> anyhow::Result<User> {
+async fn person(store: &dyn Upkeep, username: &str) -> anyhow::Result<User> {
     let name = Username::parse(username).map_err(|e| anyhow::anyhow!("{username:?}: {e}"))?;
-    let account = sources.store.account(name.as_str()).await?;
+    let account = store.account(name.as_str()).await?;
     Ok(account.with_context(|| format!("there is no account {username}"))?.user)
 }

@@ -40,24 +40,19 @@ impl Sources {
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         Ok(match &config.mode {
             Mode::Embedded { data_dir } => {
-                anyhow::ensure!(
-                    data_dir.join("store.db").is_file(),
-                    "there is no store.db in {}: is PARTYLINE_DATA_DIR right?",
-                    data_dir.display()
-                );
+                let store = open_store(config).await?;
                 let log = log::sqlite::SqliteLogReader::open(data_dir, 1).await?;
-                let store = store::sqlite::SqliteStore::open(data_dir).await?;
-                Self { log: Arc::new(log), store: Arc::new(store), fanout: None }
+                Self { log: Arc::new(log), store, fanout: None }
             }
-            Mode::Cluster { kafka, redis, database } => {
+            Mode::Cluster { kafka, redis, .. } => {
                 let (log, store, fanout) = tokio::join!(
                     log::kafka::KafkaLog::attach(kafka),
-                    store::postgres::PostgresStore::connect(database),
+                    open_store(config),
                     fanout::redis::RedisFanout::connect(redis),
                 );
                 Self {
                     log: Arc::new(log.context("Kafka (KAFKA_BROKERS)")?),
-                    store: Arc::new(store.context("PostgreSQL (DATABASE_URL)")?),
+                    store: store?,
                     fanout: Some(Arc::new(fanout.context("Redis (REDIS_URL)")?)),
                 }
             }
@@ -75,4 +70,25 @@ impl Sources {
             (None, after) => Ok(self.store.rooms_after(after.map(|room| room.id), ROOMS).await?),
         }
     }
+}
+
+/// The store that an installation has, with its newer tables. What else there is may be away.
+///
+/// # Errors
+/// As [`Sources::open`].
+pub async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Upkeep>> {
+    Ok(match &config.mode {
+        Mode::Embedded { data_dir } => {
+            anyhow::ensure!(
+                data_dir.join("store.db").is_file(),
+                "there is no store.db in {}: is PARTYLINE_DATA_DIR right?",
+                data_dir.display()
+            );
+            Arc::new(store::sqlite::SqliteStore::open(data_dir).await?)
+        }
+        Mode::Cluster { database, .. } => {
+            let store = store::postgres::PostgresStore::connect(database).await;
+            Arc::new(store.context("PostgreSQL (DATABASE_URL)")?)
+        }
+    })
 }
