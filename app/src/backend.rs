@@ -3,7 +3,7 @@
 
 use crate::{
     error::ApiError,
-    model::{MessageId, MessagePage, Position, Posted, Room, SessionId, User, Visibility, Written},
+    model::{MessageId, MessagePage, Position, Posted, Room, SessionId, Unread, User, Visibility, Written},
 };
 
 pub use crate::model::{HistoryQuery, Member};
@@ -109,6 +109,10 @@ pub trait Backend: Send + Sync + 'static {
     async fn react(&self, who: &Viewer, room: &str, id: MessageId, emoji: &str, on: bool) -> Result<Written, ApiError>;
     /// Has read up to here; moves forward only.
     async fn mark_read(&self, who: &Viewer, room: &str, at: Position) -> Result<(), ApiError>;
+    /// Up to where the viewer has read; where they joined, if they never said; `None`: they are no member.
+    async fn read_marker(&self, who: &Viewer, room: &str) -> Result<Option<Position>, ApiError>;
+    /// What the viewer has not read, of each room that they are in.
+    async fn unread(&self, who: &Viewer) -> Result<Vec<Unread>, ApiError>;
     /// Tells the room that the viewer types.
     async fn typing(&self, who: &Viewer, room: &str) -> Result<(), ApiError>;
 }

@@ -10,6 +10,7 @@ mod api;
 mod app;
 #[cfg(feature = "ssr")]
 pub mod backend;
+mod badges;
 mod browser;
 mod components;
 pub mod error;
@@ -17,6 +18,7 @@ pub mod error;
 #[doc(hidden)]
 pub mod fuzz;
 mod live;
+pub mod mentions;
 pub mod model;
 mod outbox;
 mod pages;

@@ -95,6 +95,18 @@ pub enum ServerFrame {
         /// The user name.
         user: String,
     },
+    /// The reader has read a room up to here, on any of their devices. Not in the log.
+    Read {
+        /// The room.
+        room: RoomId,
+        /// Up to here.
+        at: Position,
+    },
+    /// What the reader is in a room has changed: the list of their rooms is another. Not in the log.
+    Membership {
+        /// The room.
+        room: RoomId,
+    },
     /// Something was wrong with a frame; the connection stays.
     Error {
         /// For people.

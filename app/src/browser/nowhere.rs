@@ -71,4 +71,7 @@ pub fn visible() -> bool {
 }
 
 /// Nothing to scroll.
+pub fn scroll_into_view(_element: &Element) {}
+
+/// Nothing to scroll.
 pub fn scroll_to_middle(_element: &Element) {}

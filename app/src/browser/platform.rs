@@ -121,6 +121,14 @@ pub fn visible() -> bool {
     document().visibility_state() == web_sys::VisibilityState::Visible
 }
 
+/// Brings an element into what is seen, unless it is.
+pub fn scroll_into_view(element: &Element) {
+    let options = ScrollIntoViewOptions::new();
+    options.set_block(ScrollLogicalPosition::Nearest);
+    options.set_behavior(ScrollBehavior::Instant);
+    element.scroll_into_view_with_scroll_into_view_options(&options);
+}
+
 /// Brings an element into the middle of what is seen.
 pub fn scroll_to_middle(element: &Element) {
     let options = ScrollIntoViewOptions::new();

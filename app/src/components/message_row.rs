@@ -28,6 +28,7 @@ pub fn MessageRow(
     let message = Memo::new(move |_| row().message);
     let status = Memo::new(move |_| row().status);
     let opens_day = Memo::new(move |_| row().opens_day);
+    let opens_new = Memo::new(move |_| row().opens_new);
     let opens_group = Memo::new(move |_| row().opens_group);
     let done_with = Memo::new(move |_| message.read().deleted || status.read().is_some());
     let author = message.with_untracked(|message| message.author.clone());
@@ -56,6 +57,17 @@ pub fn MessageRow(
             autofocus=highlight
         >
             {move || opens_day.get().map(|day| view! { <Day day /> })}
+            {move || {
+                opens_new
+                    .get()
+                    .then(|| {
+                        view! {
+                            <div class="new" id="new" role="separator">
+                                <span>"New"</span>
+                            </div>
+                        }
+                    })
+            }}
             <article class="message" aria-label=format!("Message of {name}")>
                 {head} <Stamp message actions />
                 <div class="content">

@@ -1,5 +1,10 @@
 use super::{Account, Brand, RoomLink};
-use crate::{error::ApiError, model::Room, session};
+use crate::{
+    error::ApiError,
+    live::Live,
+    model::{Room, Unread},
+    session,
+};
 use leptos::prelude::*;
 
 /// The rooms, and who one is.
@@ -7,7 +12,10 @@ use leptos::prelude::*;
 pub fn Sidebar(
     /// The rooms that the viewer may know of.
     rooms: Resource<Result<Vec<Room>, ApiError>>,
+    /// What the viewer has not read of them.
+    unread: Resource<Result<Vec<Unread>, ApiError>>,
 ) -> impl IntoView {
+    let live = use_context::<Live>();
     view! {
         <aside class="sidebar" aria-label="Rooms and account">
             <Brand />
@@ -17,6 +25,9 @@ pub fn Sidebar(
                 }>
                     {move || Suspend::new(async move {
                         let rooms = rooms.await.unwrap_or_default();
+                        if let (Some(live), Ok(unread)) = (live, unread.await) {
+                            live.counted(&unread);
+                        }
                         let (own, others): (Vec<_>, Vec<_>) = rooms.into_iter().partition(|room| room.role.is_some());
                         view! {
                             <RoomGroup title="Your rooms" rooms=own />

@@ -1,6 +1,7 @@
 use super::{Actions, Hydrated, MessageRow, anchor::Anchor};
 use crate::{
     api, browser,
+    live::Live,
     model::{HistoryQuery, MessageId, Position},
     outbox::Outbox,
     session,
@@ -27,10 +28,12 @@ pub fn Timeline(
     actions: Actions,
     /// The message that the page is about.
     highlight: Option<MessageId>,
+    /// Up to where the reader had read when the page was opened, if there was more.
+    read: Option<Position>,
 ) -> impl IntoView {
     let state = actions.state();
     let slug = StoredValue::new(actions.slug());
-    let rows = laid_out(actions);
+    let rows = laid_out(actions, read);
     let scroller = NodeRef::<html::Div>::new();
     // Where the newest message was when the reader scrolled away from it.
     let left_at = RwSignal::new(None::<Position>);
@@ -43,7 +46,13 @@ pub fn Timeline(
 
     let read_older = move || {
         if !reading.get_untracked() && state.with_untracked(|state| state.older()) {
-            read(actions, reading, true);
+            read_stretch(actions, reading, true);
+        }
+    };
+    let read_newer = move || {
+        if !reading.get_untracked() && state.with_untracked(|state| state.newer()) {
+            anchor.hold();
+            read_stretch(actions, reading, false);
         }
     };
     let on_scroll = move |_| {
@@ -62,6 +71,9 @@ pub fn Timeline(
         if scroller.scroll_height() - scroller.client_height() - from_end < EARLY_PX {
             read_older();
         }
+        if from_end < EARLY_PX {
+            read_newer();
+        }
     };
     let missed = Memo::new(move |_| left_at.get().map(|at| state.with(|state| state.count_after(at))));
     let to_end = move |_| {
@@ -69,6 +81,23 @@ pub fn Timeline(
             scroller.set_scroll_top(0);
         }
     };
+    if highlight.is_none() && read.is_some() {
+        // Where reading goes on. One that is in view already moves nothing.
+        Effect::new(move || {
+            if let Some(row) = document().get_element_by_id("new") {
+                browser::scroll_into_view(&row);
+            }
+        });
+    }
+    let live = use_context::<Live>();
+    Effect::new(move || {
+        let Some(live) = live.filter(|live| live.visible().get() && left_at.get().is_none()) else { return };
+        // As far as the stretch goes; what came to nothing after it is read with it.
+        let seen = state.with(|state| if state.newer() { state.last() } else { Some(state.at()) });
+        if let Some(at) = seen {
+            live.seen(state.with_untracked(|state| state.id()), slug.get_value(), at);
+        }
+    });
     if let Some(id) = highlight {
         Effect::new(move || {
             if let Some(row) = document().get_element_by_id(&format!("m-{id}")) {
@@ -111,7 +140,7 @@ pub fn Timeline(
                                 let on_click = move |event: leptos::ev::MouseEvent| {
                                     event.prevent_default();
                                     if !reading.get_untracked() {
-                                        read(actions, reading, false);
+                                        read_stretch(actions, reading, false);
                                     }
                                 };
                                 let href = format!("{}?after={at}", url::room(&slug.get_value()));
@@ -129,7 +158,7 @@ pub fn Timeline(
             </div>
             {move || match (newer.get(), missed.get()) {
                 (Some(_), _) => {
-                    Some(view! { <a class="button jump" href=url::room(&slug.get_value())>"Jump to latest ↓"</a> }.into_any())
+                    Some(view! { <a class="button jump" href=url::latest(&slug.get_value())>"Jump to latest ↓"</a> }.into_any())
                 }
                 (None, Some(missed)) => {
                     Some(
@@ -148,15 +177,15 @@ pub fn Timeline(
     }
 }
 
-fn laid_out(actions: Actions) -> Memo<Rows> {
+fn laid_out(actions: Actions, read: Option<Position>) -> Memo<Rows> {
     let outbox = use_context::<Outbox>();
     let (state, me, hydrated) = (actions.state(), session::me(), Hydrated::signal());
     Memo::new(move |_| {
         let local = hydrated.get();
         let day = |at| if local { browser::day(at) } else { i64::div_euclid(at, when::DAY) };
         state.with(|state| match outbox {
-            Some(outbox) => outbox.queue().with(|queue| lay_out(state, queue.of(state.id()), me.as_ref(), day)),
-            None => lay_out(state, [].iter(), me.as_ref(), day),
+            Some(outbox) => outbox.queue().with(|queue| lay_out(state, queue.of(state.id()), me.as_ref(), read, day)),
+            None => lay_out(state, [].iter(), me.as_ref(), read, day),
         })
     })
 }
@@ -180,7 +209,7 @@ fn Beginning(actions: Actions, rows: Memo<Rows>) -> impl IntoView {
 }
 
 /// Reads the stretch before or after the one that is shown.
-fn read(actions: Actions, reading: RwSignal<bool>, older: bool) {
+fn read_stretch(actions: Actions, reading: RwSignal<bool>, older: bool) {
     let state = actions.state();
     reading.set(true);
     spawn_local(async move {

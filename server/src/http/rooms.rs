@@ -9,7 +9,7 @@ use super::{
 use app::{
     backend::{Backend, Member},
     error::ApiError,
-    model::{Room, Visibility, Written},
+    model::{Room, Unread, Visibility, Written},
 };
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,11 @@ pub(super) struct NewRoom {
 #[derive(Serialize)]
 pub(super) struct Rooms {
     rooms: Vec<Room>,
+}
+
+#[derive(Serialize)]
+pub(super) struct UnreadRooms {
+    rooms: Vec<Unread>,
 }
 
 #[derive(Serialize)]
@@ -47,6 +52,10 @@ pub(super) async fn create(
 
 pub(super) async fn list(State(web): State<Web>, Anyone(who): Anyone) -> Answer<Rooms> {
     Ok(Json(Rooms { rooms: web.service.rooms(who.viewer()).await? }))
+}
+
+pub(super) async fn unread(State(web): State<Web>, SignedInViewer(who): SignedInViewer) -> Answer<UnreadRooms> {
+    Ok(Json(UnreadRooms { rooms: web.service.unread(&who).await? }))
 }
 
 pub(super) async fn show(State(web): State<Web>, Anyone(who): Anyone, Path(room): Path<String>) -> Answer<Room> {

@@ -32,3 +32,4 @@ mod support;
 mod tls_kafka;
 mod tls_postgres;
 mod tls_redis;
+mod unread;

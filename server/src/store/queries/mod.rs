@@ -17,6 +17,7 @@ mod replay;
 mod restore;
 mod rooms;
 mod sessions;
+mod unread;
 mod upkeep;
 
 use super::{Adapter, Connection, Row, bulk, migrations};
@@ -26,7 +27,7 @@ use crate::store::{
 };
 use app::{
     backend::Member,
-    model::{Message, MessageId, MessagePage, Millis, Position, Role, Room, RoomId, SessionId, User, UserId},
+    model::{Message, MessageId, MessagePage, Millis, Position, Role, Room, RoomId, SessionId, Unread, User, UserId},
 };
 use async_trait::async_trait;
 
@@ -130,6 +131,10 @@ impl Store for Adapter {
 
     async fn rooms(&self, user: Option<UserId>) -> Result<Vec<Room>, StoreError> {
         within(async { rooms::known_to(&mut *self.reader().await?, user).await }).await
+    }
+
+    async fn unread(&self, user: &User) -> Result<Vec<Unread>, StoreError> {
+        within(async { unread::of(&mut *self.reader().await?, user).await }).await
     }
 
     async fn member_count(&self, room: RoomId) -> Result<u64, StoreError> {
