@@ -83,6 +83,11 @@ impl Badges {
         }
     }
 
+    /// Whether the rooms are these.
+    pub fn is_of(&self, rooms: &[Unread]) -> bool {
+        rooms.len() == self.0.len() && rooms.iter().all(|room| self.0.contains_key(&room.room))
+    }
+
     /// The rooms, and up to where each is known.
     pub fn rooms(&self) -> impl Iterator<Item = (RoomId, Position)> {
         self.0.iter().map(|(room, badge)| (*room, badge.upto))

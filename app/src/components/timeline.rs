@@ -46,13 +46,12 @@ pub fn Timeline(
 
     let read_older = move || {
         if !reading.get_untracked() && state.with_untracked(|state| state.older()) {
-            read_stretch(actions, reading, true);
+            read_stretch(actions, reading, anchor, true);
         }
     };
     let read_newer = move || {
         if !reading.get_untracked() && state.with_untracked(|state| state.newer()) {
-            anchor.hold();
-            read_stretch(actions, reading, false);
+            read_stretch(actions, reading, anchor, false);
         }
     };
     let on_scroll = move |_| {
@@ -140,7 +139,7 @@ pub fn Timeline(
                                 let on_click = move |event: leptos::ev::MouseEvent| {
                                     event.prevent_default();
                                     if !reading.get_untracked() {
-                                        read_stretch(actions, reading, false);
+                                        read_stretch(actions, reading, anchor, false);
                                     }
                                 };
                                 let href = format!("{}?after={at}", url::room(&slug.get_value()));
@@ -209,7 +208,7 @@ fn Beginning(actions: Actions, rows: Memo<Rows>) -> impl IntoView {
 }
 
 /// Reads the stretch before or after the one that is shown.
-fn read_stretch(actions: Actions, reading: RwSignal<bool>, older: bool) {
+fn read_stretch(actions: Actions, reading: RwSignal<bool>, anchor: Anchor, older: bool) {
     let state = actions.state();
     reading.set(true);
     spawn_local(async move {
@@ -227,6 +226,10 @@ fn read_stretch(actions: Actions, reading: RwSignal<bool>, older: bool) {
             let (before, after) = (query.before, query.after);
             match browser::within_ms(10_000, api::history(actions.slug(), query)).await {
                 Some(Ok(page)) => {
+                    if !older {
+                        // What is at the end now is in the middle then.
+                        anchor.hold();
+                    }
                     let merged = state.try_update(|state| {
                         // Read anew meanwhile, the stretch may have other ends.
                         let adjoins = if older { state.first() == before } else { state.last() == after };

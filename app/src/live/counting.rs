@@ -12,9 +12,10 @@ use std::collections::HashMap;
 
 /// How long is waited for more before the server is told what has been read.
 const TELL_AFTER_MS: u64 = 700;
-/// The server is asked to count again after this, and up to as long again: a crowd that missed something does not ask
-/// as one.
-const COUNT_AFTER_MS: f64 = 1_500.0;
+/// The server is asked to count again within this: a crowd that missed something does not ask as one.
+const COUNT_WITHIN_MS: f64 = 3_000.0;
+/// The same for a crowd that comes back at once.
+const COUNT_BACK_WITHIN_MS: f64 = 10_000.0;
 /// How long an answer may take.
 const ANSWER_MS: u64 = 10_000;
 
@@ -93,16 +94,31 @@ impl Live {
 
     /// Something was missed that only the server knows.
     pub(super) fn count_again(self) {
+        self.count_within(COUNT_WITHIN_MS);
+    }
+
+    /// The tab is connected. What changed before that was not told: one may be in other rooms.
+    pub(super) fn connected(self, again: bool) {
+        if self.signed_in {
+            self.count_within(if again { COUNT_BACK_WITHIN_MS } else { COUNT_WITHIN_MS });
+        }
+    }
+
+    fn count_within(self, ms: f64) {
         let free = self.counting.try_update_value(|counting| !std::mem::replace(&mut counting.asking, true));
         if free != Some(true) {
             return;
         }
         spawn_local(async move {
-            sleep_ms((COUNT_AFTER_MS * (1.0 + random())) as u64).await;
+            sleep_ms((ms * random()) as u64).await;
             // What changes from here on is not in the answer for certain.
             self.counting.try_update_value(|counting| counting.asking = false);
             if let Some(Ok(rooms)) = within_ms(ANSWER_MS, api::unread_rooms()).await {
+                let others = self.badges.with_untracked(|badges| !badges.is_of(&rooms));
                 self.counted(&rooms);
+                if others {
+                    self.other_rooms();
+                }
             }
         });
     }

@@ -45,8 +45,9 @@ enum End {
 pub async fn run(live: Live, mut commands: Receiver<Command>) {
     let mut failures = 0;
     let mut gone_since = now();
+    let mut again = false;
     loop {
-        let mut connection = Connection { live, asks: Asks::default(), greeted: false, counted: HashSet::new() };
+        let mut connection = Connection { live, asks: Asks::default(), greeted: false, again, counted: HashSet::new() };
         let end = connection.run(&mut commands, gone_since).await;
         live.watched.with_value(|watched| {
             for state in watched.values() {
@@ -54,6 +55,7 @@ pub async fn run(live: Live, mut commands: Receiver<Command>) {
             }
         });
         if connection.greeted {
+            again = true;
             failures = 0;
             gone_since = now();
         }
@@ -109,6 +111,8 @@ struct Connection {
     asks: Asks,
     /// The server has said hello.
     greeted: bool,
+    /// It is not the tab's first.
+    again: bool,
     /// Rooms that are heard of for their counts, shown or not.
     counted: HashSet<RoomId>,
 }
@@ -198,6 +202,7 @@ impl Connection {
                     self.subscribe(room, sender).await;
                 }
                 self.count(sender).await;
+                self.live.connected(self.again);
             }
             ServerFrame::Subscribed { room, at, recovered } => {
                 let state = self.state(room);
