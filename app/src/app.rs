@@ -33,7 +33,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="theme-color" media="(prefers-color-scheme: light)" content="#fbfaf7" />
                 <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#11151b" />
                 <meta name="description" content="A chat that never loses a message." />
-                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                <link id="icon" rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <HashedStylesheet options=options.clone() id="style" />
                 <AutoReload options=options.clone() />
                 <HydrationScripts options />

@@ -26,6 +26,7 @@ pub mod protocol;
 mod rcdata;
 mod session;
 mod state;
+mod switcher;
 mod theme;
 mod timeline;
 mod url;

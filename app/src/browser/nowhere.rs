@@ -65,6 +65,11 @@ pub fn has_keyboard() -> bool {
     false
 }
 
+/// Most keyboards are not.
+pub fn on_a_mac() -> bool {
+    false
+}
+
 /// Nothing to see.
 pub fn visible() -> bool {
     false

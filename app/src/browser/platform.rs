@@ -116,6 +116,11 @@ pub fn has_keyboard() -> bool {
     window().match_media("(hover: hover) and (pointer: fine)").ok().flatten().is_some_and(|query| query.matches())
 }
 
+/// Shortcuts are made with ⌘ here.
+pub fn on_a_mac() -> bool {
+    window().navigator().platform().is_ok_and(|platform| platform.starts_with("Mac") || platform.starts_with("iP"))
+}
+
 /// The tab is in view.
 pub fn visible() -> bool {
     document().visibility_state() == web_sys::VisibilityState::Visible

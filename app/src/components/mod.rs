@@ -20,6 +20,7 @@ mod room_header;
 mod room_link;
 mod sidebar;
 mod steady;
+mod switcher;
 mod timeline;
 
 pub use account::{Account, Brand};
@@ -40,4 +41,5 @@ pub use reactions::Reactions;
 pub use room_header::RoomHeader;
 pub use room_link::RoomLink;
 pub use sidebar::Sidebar;
+pub use switcher::Switcher;
 pub use timeline::Timeline;

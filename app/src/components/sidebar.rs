@@ -1,4 +1,4 @@
-use super::{Account, Brand, RoomLink};
+use super::{Account, Brand, RoomLink, Switcher};
 use crate::{
     error::ApiError,
     live::Live,
@@ -19,6 +19,7 @@ pub fn Sidebar(
     view! {
         <aside class="sidebar" aria-label="Rooms and account">
             <Brand />
+            <Switcher rooms />
             <nav class="rooms" aria-label="Rooms">
                 <Transition fallback=|| {
                     view! { <p class="hint late">"Rooms are on their way…"</p> }

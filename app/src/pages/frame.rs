@@ -14,6 +14,12 @@ pub fn Frame() -> impl IntoView {
     let unread = Resource::new_blocking(move || live.rooms_changed(), |_| api::unread_rooms());
     provide_context(Rooms(rooms));
     Effect::new(move || live.count());
+    let any = Memo::new(move |_| live.unread().unread > 0);
+    Effect::new(move || {
+        if let Some(icon) = document().get_element_by_id("icon") {
+            let _ = icon.set_attribute("href", if any.get() { "/favicon-unread.svg" } else { "/favicon.svg" });
+        }
+    });
     view! {
         <div class="frame">
             <Sidebar rooms unread />

@@ -32,6 +32,7 @@ test('messages in another room are counted as they come, and read when they are 
     await expect(badge(page, tea)).toHaveClass(/mention/);
     await expect(page).toHaveTitle(/^\(@1\) /);
   }
+  await expect(desk.locator('#icon')).toHaveAttribute('href', '/favicon-unread.svg');
   // One's own do not count.
   await new RoomPage(desk).say('my own');
   await expect(badge(desk, coffee)).toHaveCount(0);
