@@ -88,6 +88,8 @@ pub trait Backend: Send + Sync + 'static {
     async fn members(&self, who: Option<&Viewer>, room: &str) -> Result<Vec<Member>, ApiError>;
     /// Makes a room; the viewer owns it.
     async fn create_room(&self, who: &Viewer, name: &str, visibility: Visibility) -> Result<(Room, Written), ApiError>;
+    /// The direct conversation of the viewer with these people; whether it was made just now.
+    async fn direct(&self, who: &Viewer, people: &[String]) -> Result<(Room, Written, bool), ApiError>;
     /// Becomes a member.
     async fn join(&self, who: &Viewer, room: &str) -> Result<Written, ApiError>;
     /// Is a member no longer.

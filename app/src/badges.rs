@@ -48,6 +48,7 @@ struct Badge {
     /// Heard of since, oldest first.
     heard: VecDeque<Heard>,
     upto: Position,
+    direct: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +74,7 @@ impl Badges {
                 counted_upto: room.upto,
                 heard: VecDeque::new(),
                 upto: room.upto,
+                direct: room.direct,
             };
             if let Some(known) = known {
                 badge.heard = known.heard.into_iter().filter(|heard| heard.at > room.upto).collect();
@@ -107,7 +109,7 @@ impl Badges {
                 if badge.heard.len() >= MAX_UNREAD as usize {
                     badge.heard.pop_front();
                 }
-                let mentions_me = mentions(&message.body).contains(&me.username);
+                let mentions_me = badge.direct || mentions(&message.body).contains(&me.username);
                 badge.heard.push_back(Heard { at, id: message.id, mentions_me });
             }
             Event::Known(KnownEvent::MessageDeleted { id, .. }, _) => badge.heard.retain(|heard| heard.id != *id),
@@ -185,7 +187,7 @@ mod tests {
     }
 
     fn counted(room: RoomId, read: u64, upto: u64, unread: u32, mentions: u32) -> Unread {
-        Unread { room, read: at(read), upto: at(upto), unread, mentions }
+        Unread { room, read: at(read), upto: at(upto), unread, mentions, direct: false }
     }
 
     #[test]
@@ -230,6 +232,15 @@ mod tests {
         badges.heard(room, at(1), &posted(id, 1, &lin, "@ada"), &ada);
         badges.heard(room, at(2), &KnownEvent::MessageDeleted { id, by: lin }.into(), &ada);
         assert_eq!(badges.total(), Count::default());
+    }
+
+    #[test]
+    fn each_message_of_a_direct_conversation_is_meant() {
+        let (room, ada, lin) = (RoomId::new(), user("ada"), user("lin"));
+        let mut badges = Badges::default();
+        badges.counted(&[Unread { direct: true, ..counted(room, 0, 0, 0, 0) }]);
+        badges.heard(room, at(1), &posted(MessageId::new(), 1, &lin, "hello"), &ada);
+        assert_eq!(badges.total(), Count { unread: 1, mentions: 1 });
     }
 
     #[test]

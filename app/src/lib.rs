@@ -13,6 +13,7 @@ pub mod backend;
 mod badges;
 mod browser;
 mod components;
+pub mod direct;
 pub mod error;
 #[cfg(feature = "ssr")]
 #[doc(hidden)]

@@ -261,8 +261,12 @@ pub struct Unread {
     pub upto: Position,
     /// Messages of others after `read`, [`MAX_UNREAD`] at most.
     pub unread: u32,
-    /// Those of the newest thousand among them that mention the reader, [`MAX_UNREAD`] at most.
+    /// Those of the newest thousand among them that mention the reader, [`MAX_UNREAD`] at most. In a direct conversation
+    /// each does.
     pub mentions: u32,
+    /// It is a direct conversation.
+    #[serde(default)]
+    pub direct: bool,
 }
 
 /// Nobody needs to know more exactly how much they have not read.

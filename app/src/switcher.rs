@@ -7,7 +7,7 @@ const MOST: usize = 12;
 
 /// The rooms that fit what was typed, best first; with nothing typed those with the most unread of `weight`.
 pub fn matching(rooms: &[Room], typed: &str, weight: impl Fn(&Room) -> u32) -> Vec<Room> {
-    let typed = typed.trim().trim_start_matches('#').to_lowercase();
+    let typed = typed.trim().trim_start_matches(['#', '@']).to_lowercase();
     let mut found: Vec<_> = rooms
         .iter()
         .filter_map(|room| {

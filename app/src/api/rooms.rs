@@ -111,6 +111,23 @@ pub async fn create_room(name: String, visibility: Visibility) -> Result<Room, A
     .map(|(room, _)| room)
 }
 
+/// Begins, or opens, a direct conversation with somebody.
+#[server(prefix = "/api/fn", endpoint = "direct")]
+pub async fn direct(person: String) -> Result<Room, ApiError> {
+    let backend = backend()?;
+    let person = person.trim().trim_start_matches('@').to_owned();
+    let outcome = async { backend.direct(&who()?, std::slice::from_ref(&person)).await };
+    answer(
+        outcome.await,
+        |(room, written, _)| with_field(&url::room(&room.slug), "at_least", &written.at.to_string()),
+        |error| {
+            let page = with_field(&with_error("/", error), "form", "direct");
+            with_field(&page, "name", &person.chars().take(40).collect::<String>()) + "#direct"
+        },
+    )
+    .map(|(room, ..)| room)
+}
+
 /// Becomes a member.
 #[server(prefix = "/api/fn", endpoint = "join")]
 pub async fn join(room: String) -> Result<(), ApiError> {

@@ -3,6 +3,7 @@
 use crate::{
     api,
     browser::{self, within_ms},
+    direct::called,
     error::{ApiError, Outcome},
     model::{KnownEvent, MessageId, Role, User, Written},
     session,
@@ -45,6 +46,12 @@ impl Actions {
     /// The room's name in addresses.
     pub fn slug(self) -> String {
         self.state.with_untracked(|state| state.room().slug.clone())
+    }
+
+    /// What the person calls the room: `#tea`, `@lin`.
+    pub fn room_called(self) -> String {
+        let me = self.me();
+        self.state.with_untracked(|state| called(state.room(), me.as_deref()))
     }
 
     /// The user name of who is signed in.

@@ -22,7 +22,8 @@ pub fn Composer(
     kept: Kept,
 ) -> impl IntoView {
     let outbox = use_context::<Outbox>();
-    let (room, name) = actions.state().with_untracked(|state| (state.id(), state.room().name.clone()));
+    let room = actions.state().with_untracked(|state| state.id());
+    let placeholder = format!("Message {}", actions.room_called());
     let (form, text) = (NodeRef::<html::Form>::new(), NodeRef::<html::Textarea>::new());
     let draft_key = StoredValue::new(format!("partyline.draft.{room}"));
     let told = StoredValue::new(0_i64);
@@ -107,8 +108,8 @@ pub fn Composer(
                     rows="1"
                     required
                     maxlength=MAX_BODY_BYTES
-                    placeholder=format!("Message #{name}")
-                    aria-label=format!("Message #{name}")
+                    placeholder=placeholder.clone()
+                    aria-label=placeholder
                     enterkeyhint="send"
                     autocomplete="off"
                     on:keydown=on_key

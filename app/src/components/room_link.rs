@@ -1,8 +1,9 @@
 use crate::{
     badges::Count,
+    direct::split,
     live::Live,
     model::{Room, Visibility},
-    url,
+    session, url,
 };
 use leptos::prelude::*;
 
@@ -22,11 +23,13 @@ pub fn RoomLink(
     };
     let (id, live) = (room.id, use_context::<Live>());
     let count = Memo::new(move |_| live.map(|live| live.unread_in(id)).unwrap_or_default());
-    let private = room.visibility == Visibility::Private;
+    let me = session::me();
+    let (sign, name) = split(&room, me.as_ref().map(|me| me.username.as_str()));
+    let private = room.visibility == Visibility::Private && sign == "#";
     view! {
         <a class="room-link" class:unread=move || { count.get().unread > 0 } href=href aria-current=here>
-            <span class="sigil" aria-hidden="true">{if private { "◆" } else { "#" }}</span>
-            <span class="name">{room.name}</span>
+            <span class="sigil" aria-hidden="true">{if private { "◆" } else { sign }}</span>
+            <span class="name">{name}</span>
             {private.then(|| view! { <span class="visually-hidden">" (private)"</span> })}
             {move || badge(count.get())}
         </a>

@@ -1,5 +1,6 @@
 use super::{Account, Brand, RoomLink, Switcher};
 use crate::{
+    direct::is_direct,
     error::ApiError,
     live::Live,
     model::{Room, Unread},
@@ -30,8 +31,10 @@ pub fn Sidebar(
                             live.counted(&unread);
                         }
                         let (own, others): (Vec<_>, Vec<_>) = rooms.into_iter().partition(|room| room.role.is_some());
+                        let (direct, own): (Vec<_>, Vec<_>) = own.into_iter().partition(|room| is_direct(&room.slug));
                         view! {
                             <RoomGroup title="Your rooms" rooms=own />
+                            <RoomGroup title="Direct messages" rooms=direct />
                             <RoomGroup title=if session::me().is_some() { "Other rooms" } else { "Open rooms" } rooms=others />
                         }
                     })}

@@ -1,5 +1,14 @@
 use super::Hydrated;
-use crate::{browser, error::ApiError, live::Live, model::Room, switcher::matching, url};
+use crate::{
+    browser,
+    direct::{is_direct, split},
+    error::ApiError,
+    live::Live,
+    model::Room,
+    session,
+    switcher::matching,
+    url,
+};
 use leptos::{ev, html, prelude::*, web_sys};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
@@ -58,6 +67,9 @@ fn Dialog(open: RwSignal<bool>, rooms: Vec<Room>) -> impl IntoView {
     let (dialog, input) = (NodeRef::<html::Dialog>::new(), NodeRef::<html::Input>::new());
     let typed = RwSignal::new(String::new());
     let chosen = RwSignal::new(0_usize);
+    // Found by what they are called here.
+    let me = session::me().map(|me| me.username);
+    let rooms: Vec<Room> = rooms.into_iter().map(|room| Room { name: split(&room, me.as_deref()).1, ..room }).collect();
     let found = Memo::new(move |_| {
         let weight = |room: &Room| live.map(|live| live.unread_in(room.id).unread).unwrap_or_default();
         matching(&rooms, &typed.read(), weight)
@@ -108,7 +120,7 @@ fn Dialog(open: RwSignal<bool>, rooms: Vec<Room>) -> impl IntoView {
         } else {
             String::new()
         };
-        let name = room.name.clone();
+        let (name, sign) = (room.name.clone(), if is_direct(&room.slug) { "@" } else { "#" });
         view! {
             <li
                 id=format!("switch-{n}")
@@ -116,7 +128,7 @@ fn Dialog(open: RwSignal<bool>, rooms: Vec<Room>) -> impl IntoView {
                 aria-selected=move || (chosen.get() == n).to_string()
                 on:click=move |_| go(&room)
             >
-                <span class="sigil" aria-hidden="true">"#"</span>
+                <span class="sigil" aria-hidden="true">{sign}</span>
                 <span class="name">{name}</span>
                 <span class="hint">{hint}</span>
             </li>

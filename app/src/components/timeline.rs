@@ -192,15 +192,15 @@ fn laid_out(actions: Actions, read: Option<Position>) -> Memo<Rows> {
 /// What stands before the first message of a room.
 #[component]
 fn Beginning(actions: Actions, rows: Memo<Rows>) -> impl IntoView {
-    let name = actions.state().with_untracked(|state| state.room().name.clone());
+    let name = actions.room_called();
     let empty = Memo::new(move |_| rows.read().order.is_empty());
     view! {
         <p class="beginning">
             {move || {
                 if empty.get() {
-                    format!("Nothing has been said in #{name} yet. The first message is yours.")
+                    format!("Nothing has been said in {name} yet. The first message is yours.")
                 } else {
-                    format!("This is the beginning of #{name}.")
+                    format!("This is the beginning of {name}.")
                 }
             }}
         </p>

@@ -94,6 +94,7 @@ fn api() -> Router<Web> {
         .route("/sessions/current", delete(sessions::sign_out))
         .route("/me", get(sessions::me))
         .route("/me/unread", get(rooms::unread))
+        .route("/direct", post(rooms::direct))
         .route("/rooms", get(rooms::list).post(rooms::create))
         .route("/rooms/{room}", get(rooms::show))
         .route("/rooms/{room}/members", get(rooms::members))

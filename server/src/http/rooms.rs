@@ -22,6 +22,11 @@ pub(super) struct NewRoom {
     visibility: String,
 }
 
+#[derive(Deserialize)]
+pub(super) struct People {
+    people: Vec<String>,
+}
+
 #[derive(Serialize)]
 pub(super) struct Rooms {
     rooms: Vec<Room>,
@@ -44,10 +49,23 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<serde_json::Value>), Problem> {
     let visibility: Visibility = new.visibility.parse().map_err(ApiError::from)?;
     let (room, written) = web.service.create_room(&who, &new.name, visibility).await?;
-    let body = serde_json::json!({
+    Ok((StatusCode::CREATED, Json(made(&room, &written))))
+}
+
+/// A room as whoever made it is told.
+fn made(room: &Room, written: &Written) -> serde_json::Value {
+    serde_json::json!({
         "id": room.id, "slug": room.slug, "name": room.name, "visibility": room.visibility, "at": written.at,
-    });
-    Ok((StatusCode::CREATED, Json(body)))
+    })
+}
+
+pub(super) async fn direct(
+    State(web): State<Web>,
+    SignedInViewer(who): SignedInViewer,
+    Body(with): Body<People>,
+) -> Result<(StatusCode, Json<serde_json::Value>), Problem> {
+    let (room, written, new) = web.service.direct(&who, &with.people).await?;
+    Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(made(&room, &written))))
 }
 
 pub(super) async fn list(State(web): State<Web>, Anyone(who): Anyone) -> Answer<Rooms> {

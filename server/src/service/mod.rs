@@ -29,6 +29,7 @@ use uuid::Uuid;
 
 mod access;
 mod accounts;
+mod direct;
 mod limits;
 mod messages;
 mod once;
@@ -268,6 +269,9 @@ impl Backend for Service {
     }
     async fn create_room(&self, who: &Viewer, name: &str, v: Visibility) -> Result<(Room, Written), ApiError> {
         self.do_create_room(who, name, v).await
+    }
+    async fn direct(&self, who: &Viewer, people: &[String]) -> Result<(Room, Written, bool), ApiError> {
+        self.do_direct(who, people).await
     }
     async fn join(&self, who: &Viewer, room: &str) -> Result<Written, ApiError> {
         self.do_join(who, room).await

@@ -6,6 +6,7 @@ mod api;
 mod conformance;
 mod crash;
 mod dead_letters;
+mod direct;
 mod disk;
 mod drain;
 mod fuzz;

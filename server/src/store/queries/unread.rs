@@ -6,6 +6,7 @@ use crate::store::{
     row::{position, unsigned},
 };
 use app::{
+    direct::is_direct,
     mentions::mentions,
     model::{MAX_UNREAD, Position, RoomId, Unread, User},
 };
@@ -25,11 +26,12 @@ struct Row {
     upto_epoch: Option<i64>,
     upto_offset: Option<i64>,
     unread: i64,
+    slug: String,
 }
 
 pub(super) async fn of(conn: &mut Connection, user: &User) -> Result<Vec<Unread>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select k.room, k.read_epoch, k.read_offset,
+        "select k.room, k.read_epoch, k.read_offset, k.slug,
                 (select m.epoch from messages m where m.room = k.room
                  order by m.epoch desc, m.offset_no desc limit 1) as upto_epoch,
                 (select m.offset_no from messages m where m.room = k.room
@@ -41,9 +43,10 @@ pub(super) async fn of(conn: &mut Connection, user: &User) -> Result<Vec<Unread>
                      limit $2
                  ) as few) as unread
          from (
-             select m.room, coalesce(r.epoch, m.joined_epoch) as read_epoch,
+             select m.room, o.slug, coalesce(r.epoch, m.joined_epoch) as read_epoch,
                     coalesce(r.offset_no, m.joined_offset) as read_offset
-             from memberships m left join read_markers r on r.room = m.room and r.account = m.account
+             from memberships m join rooms o on o.id = m.room
+                  left join read_markers r on r.room = m.room and r.account = m.account
              where m.account = $1 limit $3
          ) as k",
     )
@@ -54,7 +57,8 @@ pub(super) async fn of(conn: &mut Connection, user: &User) -> Result<Vec<Unread>
     .await?;
     let mut mentions = HashMap::new();
     for row in rows.iter().filter(|row| row.unread > 0) {
-        mentions.insert(row.room, mentions_in(conn, user, row).await?);
+        let meant = if is_direct(&row.slug) { few(row.unread) } else { mentions_in(conn, user, row).await? };
+        mentions.insert(row.room, meant);
     }
     let unread = |row: Row| {
         let read = position(row.read_epoch, row.read_offset);
@@ -64,11 +68,16 @@ pub(super) async fn of(conn: &mut Connection, user: &User) -> Result<Vec<Unread>
             room: RoomId(row.room),
             read,
             upto,
-            unread: u32::try_from(unsigned(row.unread)).unwrap_or(MAX_UNREAD),
+            unread: few(row.unread),
             mentions: mentions.get(&row.room).copied().unwrap_or_default(),
+            direct: is_direct(&row.slug),
         }
     };
     Ok(rows.into_iter().map(unread).collect())
+}
+
+fn few(count: i64) -> u32 {
+    u32::try_from(unsigned(count)).unwrap_or(MAX_UNREAD)
 }
 
 async fn mentions_in(conn: &mut Connection, user: &User, row: &Row) -> Result<u32, StoreError> {
