@@ -10,7 +10,7 @@ export class RoomPage {
 
   constructor(readonly page: Page) {
     this.timeline = page.getByRole('log', { name: 'Messages' });
-    this.composer = page.getByRole('textbox', { name: /^Message #/ });
+    this.composer = page.getByRole('textbox', { name: /^Message [#@]/ });
     this.send = page.getByRole('button', { name: 'Send', exact: true });
   }
 

@@ -32,7 +32,7 @@ pub fn MemberList(
             </button>
             <ul class="members">
                 <For each=move || members.get() key=|member| (member.user.id, member.role) let:member>
-                    <MemberItem member may_write=registered />
+                    <MemberItem member may_write=registered && !direct direct />
                 </For>
             </ul>
             {move || {
@@ -51,14 +51,14 @@ pub fn MemberList(
 }
 
 #[component]
-fn MemberItem(member: Member, may_write: bool) -> impl IntoView {
+fn MemberItem(member: Member, may_write: bool, direct: bool) -> impl IntoView {
     let name = member.user.display_name.clone();
     // Anybody may call themselves Ada; only one is @ada. A guest's name is given by the server.
     let handle = (!member.user.guest && name != member.user.username).then(|| format!("@{}", member.user.username));
     let note = match (member.role, member.user.guest) {
-        (Role::Owner, _) => "Owner",
-        (Role::Member, true) => "Guest",
-        (Role::Member, false) => "",
+        (Role::Owner, _) if !direct => "Owner",
+        (_, true) => "Guest",
+        (_, false) => "",
     };
     let me = session::me().map(|me| me.id);
     let person = member.user.username.clone();

@@ -153,6 +153,7 @@ pub fn Timeline(
                             })
                     }}
                     <div id="end"></div>
+                    {seen_without_script(actions)}
                 </div>
             </div>
             {move || match (newer.get(), missed.get()) {
@@ -174,6 +175,14 @@ pub fn Timeline(
             }}
         </div>
     }
+}
+
+/// Without a script the page says by loading this that it was seen. As text: where scripts run, it is no element.
+fn seen_without_script(actions: Actions) -> impl IntoView {
+    session::me()?;
+    let at = actions.state().with_untracked(|state| if state.newer() { state.last() } else { Some(state.at()) })?;
+    let image = format!(r#"<img src="{}/seen?at={at}" alt="" width="1" height="1">"#, url::room(&actions.slug()));
+    Some(view! { <noscript inner_html=image></noscript> })
 }
 
 fn laid_out(actions: Actions, read: Option<Position>) -> Memo<Rows> {
@@ -198,7 +207,8 @@ fn Beginning(actions: Actions, rows: Memo<Rows>) -> impl IntoView {
         <p class="beginning">
             {move || {
                 if empty.get() {
-                    format!("Nothing has been said in {name} yet. The first message is yours.")
+                    let place = if name.starts_with('@') { "to" } else { "in" };
+                    format!("Nothing has been said {place} {name} yet. The first message is yours.")
                 } else {
                     format!("This is the beginning of {name}.")
                 }

@@ -121,6 +121,7 @@ pub fn router(web: Web) -> Router {
     let people = Router::new()
         .nest("/api/v1", api())
         .route("/ws", get(socket::connect))
+        .route("/rooms/{slug}/seen", get(messages::seen))
         .merge(pages::router(&web))
         .layer(middleware::from_fn_with_state(web.clone(), identity::identify))
         .with_state(web.clone());
