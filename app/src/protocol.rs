@@ -39,6 +39,10 @@ pub enum ClientFrame {
         /// Everything up to here is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<Position>,
+        /// Only what is new is to be counted: the server need not keep much of the past for it, and who missed more than
+        /// that is told so (`resync`).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        counting: bool,
     },
     /// Hear of it no more.
     Unsubscribe {

@@ -273,7 +273,8 @@ impl Connection {
         match self.known(room) {
             Some(since) => {
                 self.asks.asked(room, since, now(), random());
-                send(sender, ClientFrame::Subscribe { room, since: Some(since) }).await;
+                let counting = self.state(room).is_none();
+                send(sender, ClientFrame::Subscribe { room, since: Some(since), counting }).await;
             }
             None => self.asks.dropped(room),
         }

@@ -15,7 +15,7 @@ use crate::{
     store::{RoomRow, Store},
 };
 use app::{
-    model::{Position, RoomId, SessionId, UserId},
+    model::{RoomId, SessionId, UserId},
     protocol::{ResyncReason, ServerFrame},
 };
 use std::{
@@ -40,6 +40,7 @@ mod standstill;
 use connection::encode;
 pub use connection::{Close, Connection, Outgoing};
 use connections::Connections;
+pub use room::Since;
 use room::{RoomTask, ToRoom};
 use rooms::{Rooms, Watched};
 
@@ -199,14 +200,9 @@ impl Hub {
     ///
     /// # Errors
     /// [`Busy`] if the room's task does not take it in time.
-    pub async fn subscribe(
-        &self,
-        connection: &Arc<Connection>,
-        room: &RoomRow,
-        since: Option<Position>,
-    ) -> Result<(), Busy> {
+    pub async fn subscribe(&self, connection: &Arc<Connection>, room: &RoomRow, since: Since) -> Result<(), Busy> {
         let deadline = tokio::time::Instant::now() + SUBSCRIBE_DEADLINE;
-        if let Some(since) = since
+        if let Some(since) = since.at
             && since.epoch == self.sources.epoch
             && self.sources.ends.are_before(&*self.sources.log, room.partition, since).await
         {

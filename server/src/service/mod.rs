@@ -303,6 +303,9 @@ impl Backend for Service {
     async fn mark_read(&self, who: &Viewer, room: &str, at: Position) -> Result<(), ApiError> {
         let access = self.readable(Some(who), room).await?;
         self.limits.signal(who.user.id)?;
+        if at.epoch > self.epoch {
+            return Err(ApiError::invalid("the log has no such position"));
+        }
         let (room, user) = (access.room.id, who.user.id);
         self.store.mark_read(room, user, at).await.map_err(store_failed)?;
         self.tell(Notice::Read { room, user, at }).await;
