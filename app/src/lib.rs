@@ -17,6 +17,8 @@ pub mod error;
 #[doc(hidden)]
 pub mod fuzz;
 mod live;
+mod markdown;
+pub mod mentions;
 pub mod model;
 mod outbox;
 mod pages;
