@@ -17,8 +17,7 @@ pub const MAX_MENTIONS: usize = 50;
 /// room decides; if both are, the longer is meant.
 pub fn mentions(body: &str) -> Vec<String> {
     let mut names: Vec<String> = vec![];
-    // Most messages name nobody and need not be read.
-    if body.contains('@') || body.contains('&') {
+    if may_name(body) {
         read(body, &mut |piece| {
             let Piece::Text(text, before) = piece else { return };
             for part in parts(text, before) {
@@ -32,6 +31,11 @@ pub fn mentions(body: &str) -> Vec<String> {
         });
     }
     names
+}
+
+/// Most messages name nobody and need not be read for it. An `&` may stand for an `@`.
+pub fn may_name(body: &str) -> bool {
+    body.contains(['@', '&'])
 }
 
 /// A stretch of text.

@@ -10,7 +10,7 @@ use crate::{
     words,
 };
 use leptos::{prelude::*, task::spawn_local};
-use std::future::Future;
+use std::{collections::BTreeSet, future::Future};
 
 /// How long the server may take.
 const DEADLINE_MS: u64 = 15_000;
@@ -20,6 +20,8 @@ const DEADLINE_MS: u64 = 15_000;
 pub struct Actions {
     state: RwSignal<RoomState>,
     me: StoredValue<Option<User>>,
+    /// The user names of who is in the room.
+    people: Memo<BTreeSet<String>>,
     /// The message that the composer answers.
     reply_to: RwSignal<Option<MessageId>>,
     /// What went wrong last.
@@ -32,6 +34,9 @@ impl Actions {
         Self {
             state,
             me: StoredValue::new(session::me()),
+            people: Memo::new(move |_| {
+                state.with(|state| state.members().iter().map(|member| member.user.username.clone()).collect())
+            }),
             reply_to: RwSignal::new(reply_to),
             problem: RwSignal::new(problem),
         }
@@ -50,6 +55,11 @@ impl Actions {
     /// The user name of who is signed in.
     pub fn me(self) -> Option<String> {
         self.me.with_value(|me| me.as_ref().map(|me| me.username.clone()))
+    }
+
+    /// The user names of who is in the room.
+    pub fn people(self) -> Memo<BTreeSet<String>> {
+        self.people
     }
 
     /// What the person may do in the room, as people come and go. Reactive.

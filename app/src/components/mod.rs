@@ -7,6 +7,7 @@ mod avatar;
 mod banner;
 mod clock;
 mod composer;
+mod copy;
 mod create_room;
 mod enter;
 mod field;

@@ -4,7 +4,7 @@
 //! link, a link that leads elsewhere than to the web stays as it was written, and nothing is nested without end.
 
 use super::address;
-use pulldown_cmark::{Alignment, CodeBlockKind, Event, HeadingLevel, LinkType, Options, Parser, Tag};
+use pulldown_cmark::{Alignment, Event, HeadingLevel, LinkType, Options, Parser, Tag};
 use std::ops::Range;
 
 /// Most elements inside each other; what is deeper is shown without them. Browsers have bounds too, and cut there.
@@ -19,8 +19,8 @@ pub enum Element {
     Heading(bool),
     /// What somebody else has said.
     Quote,
-    /// Lines of code, in this language.
-    CodeBlock(String),
+    /// Lines of code.
+    CodeBlock,
     /// With numbers from the one given on, or with dots.
     List(Option<u64>),
     /// Of a list.
@@ -41,6 +41,13 @@ pub enum Element {
     Struck,
     /// To an address that is safe.
     Link(String),
+}
+
+impl Element {
+    /// Stands within a line.
+    pub fn is_inline(&self) -> bool {
+        matches!(self, Self::Emphasis | Self::Strong | Self::Struck | Self::Link(_))
+    }
 }
 
 /// A piece of a message, in order. What is opened is closed, inside out.
@@ -142,8 +149,7 @@ impl Reader<'_> {
         let element = if known { None } else { self.element(tag, &range) };
         self.flush();
         if let Some(element) = &element {
-            let inline = matches!(element, Element::Emphasis | Element::Strong | Element::Struck | Element::Link(_));
-            if !inline {
+            if !element.is_inline() {
                 self.before = None;
             }
             (self.give)(Piece::Open(element));
@@ -160,10 +166,7 @@ impl Reader<'_> {
         match tag {
             Tag::Paragraph | Tag::HtmlBlock => Some(Element::Paragraph),
             Tag::Heading { level, .. } => Some(Element::Heading(level <= HeadingLevel::H2)),
-            Tag::CodeBlock(CodeBlockKind::Indented) => Some(Element::CodeBlock(String::new())),
-            Tag::CodeBlock(CodeBlockKind::Fenced(info)) => {
-                Some(Element::CodeBlock(info.split_whitespace().next().unwrap_or_default().to_owned()))
-            }
+            Tag::CodeBlock(_) => Some(Element::CodeBlock),
             Tag::BlockQuote(_) => fits(1).then_some(Element::Quote),
             Tag::List(first) => fits(2).then_some(Element::List(first)),
             Tag::Table(columns) => fits(3).then_some(Element::Table(columns)),
@@ -224,7 +227,7 @@ impl Reader<'_> {
             text = &text[self.given - start..];
             start = self.given;
         }
-        if self.inside(|element| matches!(element, Element::Link(_) | Element::CodeBlock(_))) {
+        if self.inside(|element| matches!(element, Element::Link(_) | Element::CodeBlock)) {
             return self.piece(Piece::Literal(text));
         }
         // `\@` names nobody.
