@@ -11,6 +11,7 @@ mod app;
 #[cfg(feature = "ssr")]
 pub mod backend;
 mod browser;
+mod complete;
 mod components;
 pub mod error;
 #[cfg(feature = "ssr")]

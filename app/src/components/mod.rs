@@ -21,6 +21,7 @@ mod room_header;
 mod room_link;
 mod sidebar;
 mod steady;
+mod suggestions;
 mod timeline;
 
 pub use account::{Account, Brand};
