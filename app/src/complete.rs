@@ -67,26 +67,24 @@ pub fn candidates<'a>(
     me: Option<&str>,
 ) -> Vec<Candidate> {
     let word = begun.word.as_str();
+    let mut found = vec![];
+    let mut add = |rank: Option<u8>, later: bool, order: String, text: String, name: String| {
+        if let Some(rank) = rank {
+            found.push(((rank, later, order), Candidate { text, name }));
+        }
+    };
     match begun.kind {
-        Kind::Person => best(people.filter_map(|user| {
-            let rank = rank(word, &user.username, &user.display_name)?;
-            let found = Candidate { text: format!("@{}", user.username), name: user.display_name.clone() };
-            Some(((rank, me == Some(&user.username), user.username.clone()), found))
-        })),
-        Kind::Room => best(rooms.iter().filter_map(|room| {
-            let rank = rank(word, &room.slug, &room.name)?;
-            let found = Candidate { text: format!("#{}", room.slug), name: room.name.clone() };
-            Some(((rank, room.role.is_none(), room.slug.clone()), found))
-        })),
-        Kind::Emoji => best(emoji::all().enumerate().filter_map(|(n, (name, emoji))| {
-            let found = Candidate { text: emoji.to_owned(), name: format!(":{name}:") };
-            Some(((rank(word, name, "")?, false, n), found))
-        })),
+        Kind::Person => people.for_each(|User { username, display_name, .. }| {
+            let rank = rank(word, username, display_name);
+            add(rank, me == Some(username), username.clone(), format!("@{username}"), display_name.clone());
+        }),
+        Kind::Room => rooms.iter().for_each(|Room { slug, name, role, .. }| {
+            add(rank(word, slug, name), role.is_none(), slug.clone(), format!("#{slug}"), name.clone());
+        }),
+        Kind::Emoji => emoji::all().enumerate().for_each(|(n, (name, emoji))| {
+            add(rank(word, name, ""), false, format!("{n:03}"), emoji.to_owned(), format!(":{name}:"));
+        }),
     }
-}
-
-fn best<K: Ord>(found: impl Iterator<Item = (K, Candidate)>) -> Vec<Candidate> {
-    let mut found: Vec<_> = found.collect();
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     found.into_iter().map(|(_, candidate)| candidate).take(MAX_SHOWN).collect()
 }

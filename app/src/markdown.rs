@@ -13,7 +13,7 @@ mod read;
 
 #[cfg(feature = "ssr")]
 pub use examine::examine;
-pub use html::{Audience, html};
+pub use html::{Audience, escape, html};
 pub use read::{Piece, read};
 
 /// The first words of a text, without its markup and on one line.

@@ -73,6 +73,9 @@ pub fn visible() -> bool {
 /// Nothing to scroll.
 pub fn scroll_to_middle(_element: &Element) {}
 
+/// Nothing to scroll.
+pub fn scroll_into_view(_element: &Element) {}
+
 /// No clipboard.
 pub fn copy(_element: &Element) -> bool {
     false

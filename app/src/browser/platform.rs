@@ -125,8 +125,17 @@ pub fn visible() -> bool {
 
 /// Brings an element into the middle of what is seen.
 pub fn scroll_to_middle(element: &Element) {
+    scroll_to(element, ScrollLogicalPosition::Center);
+}
+
+/// Scrolls as little as it takes to see an element.
+pub fn scroll_into_view(element: &Element) {
+    scroll_to(element, ScrollLogicalPosition::Nearest);
+}
+
+fn scroll_to(element: &Element, place: ScrollLogicalPosition) {
     let options = ScrollIntoViewOptions::new();
-    options.set_block(ScrollLogicalPosition::Center);
+    options.set_block(place);
     options.set_behavior(ScrollBehavior::Instant);
     element.scroll_into_view_with_scroll_into_view_options(&options);
 }

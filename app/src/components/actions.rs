@@ -10,7 +10,7 @@ use crate::{
     words,
 };
 use leptos::{prelude::*, task::spawn_local};
-use std::{collections::BTreeSet, future::Future};
+use std::future::Future;
 
 /// How long the server may take.
 const DEADLINE_MS: u64 = 15_000;
@@ -21,7 +21,7 @@ pub struct Actions {
     state: RwSignal<RoomState>,
     me: StoredValue<Option<User>>,
     /// The user names of who is in the room.
-    people: Memo<BTreeSet<String>>,
+    people: Memo<Vec<String>>,
     /// The message that the composer answers.
     reply_to: RwSignal<Option<MessageId>>,
     /// What went wrong last.
@@ -58,7 +58,7 @@ impl Actions {
     }
 
     /// The user names of who is in the room.
-    pub fn people(self) -> Memo<BTreeSet<String>> {
+    pub fn people(self) -> Memo<Vec<String>> {
         self.people
     }
 

@@ -1,6 +1,6 @@
 use super::{
     Actions, Kept, Problem,
-    suggestions::{LIST, SuggestionList, Suggestions, apply},
+    suggestions::{SuggestionList, Suggestions, apply},
 };
 use crate::{
     api::Post,
@@ -141,12 +141,6 @@ pub fn Composer(
                     aria-label=format!("Message #{name}")
                     enterkeyhint="send"
                     autocomplete="off"
-                    role=move || suggestions.open().then_some("combobox")
-                    aria-autocomplete="list"
-                    aria-haspopup="listbox"
-                    aria-expanded=move || suggestions.open().then_some("true")
-                    aria-controls=move || suggestions.open().then_some(LIST)
-                    aria-activedescendant=move || suggestions.active()
                     on:keydown=on_key
                     on:keyup=on_key_up
                     on:input=on_input

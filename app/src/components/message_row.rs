@@ -8,7 +8,7 @@ use crate::{
     url,
 };
 use leptos::prelude::*;
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 /// A message in the timeline.
 #[component]
@@ -95,10 +95,9 @@ fn Body(message: Memo<Arc<Message>>, actions: Actions) -> impl IntoView {
         if *deleted {
             return None;
         }
-        let nobody = BTreeSet::new();
         // Who comes and goes changes only messages that name somebody.
         let people = may_name(body).then(|| actions.people().read());
-        let people = people.as_deref().unwrap_or(&nobody);
+        let people = people.as_ref().map_or(&[] as &[String], |people| people.as_slice());
         Some(markdown::html(body, Audience { people, me: me.as_deref() }, *edited))
     });
     move || match html.get() {

@@ -2,12 +2,19 @@ use super::Actions;
 use crate::{
     browser,
     complete::{self, Begun, Candidate, Edit, bytes, units},
+    markdown::escape,
     pages::Rooms,
 };
-use leptos::{ev::KeyboardEvent, html, prelude::*, web_sys::HtmlTextAreaElement};
+use leptos::{
+    ev::KeyboardEvent,
+    html,
+    prelude::*,
+    wasm_bindgen::JsCast,
+    web_sys::{Element, HtmlTextAreaElement},
+};
 
 /// The list's id; its options' begin with it.
-pub const LIST: &str = "suggestions";
+const LIST: &str = "suggestions";
 
 /// What is offered above the composer while a name is being written.
 #[derive(Clone, Copy)]
@@ -39,11 +46,6 @@ impl Suggestions {
     /// Something is offered.
     pub fn open(self) -> bool {
         !self.offered.read().is_empty()
-    }
-
-    /// The id of the option that Enter would take.
-    pub fn active(self) -> Option<String> {
-        self.open().then(|| format!("{LIST}-{}", self.chosen.get()))
     }
 
     /// Looks at what stands before the cursor.
@@ -135,29 +137,58 @@ pub fn SuggestionList(
     /// What it shows.
     suggestions: Suggestions,
 ) -> impl IntoView {
-    let option = move |(n, candidate): (usize, Candidate)| {
-        let chosen = move || suggestions.chosen.get() == n;
-        view! {
-            <li
-                id=format!("{LIST}-{n}")
-                role="option"
-                aria-selected=move || chosen().to_string()
-                on:click=move |_| suggestions.accept(n)
-            >
-                <span class="sign">{candidate.text}</span>
-                <span class="hint">{candidate.name}</span>
-            </li>
+    // While something is offered the field is a combo box; otherwise it is what it was: a field for text.
+    Effect::new(move || {
+        let Some(field) = suggestions.field.get() else { return };
+        let active = suggestions.open().then(|| option_id(suggestions.chosen.get()));
+        let states =
+            [("role", "combobox"), ("aria-expanded", "true"), ("aria-autocomplete", "list"), ("aria-controls", LIST)];
+        for (name, value) in
+            states.into_iter().chain([("aria-activedescendant", active.as_deref().unwrap_or_default())])
+        {
+            let _ = if active.is_some() { field.set_attribute(name, value) } else { field.remove_attribute(name) };
+        }
+        let chosen = active.and_then(|id| document().get_element_by_id(&id));
+        if let Some(option) = chosen {
+            browser::scroll_into_view(&option);
+        }
+    });
+    let options = move || {
+        let (offered, chosen) = (suggestions.offered.read(), suggestions.chosen.get());
+        let option = |(n, found): (usize, &Candidate)| {
+            format!(
+                "<li id=\"{}\" role=\"option\" aria-selected=\"{}\"><span class=\"sign\">{}</span> <span class=\"hint\">{}</span></li>",
+                option_id(n),
+                n == chosen,
+                escape(&found.text),
+                escape(&found.name)
+            )
+        };
+        offered.iter().enumerate().map(option).collect::<String>()
+    };
+    let on_click = move |event: leptos::ev::MouseEvent| {
+        let clicked = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+        let option = clicked.and_then(|clicked| clicked.closest("li").ok().flatten());
+        let n = option.and_then(|option| option.id().strip_prefix(LIST)?.trim_start_matches('-').parse().ok());
+        if let Some(n) = n {
+            suggestions.accept(n);
         }
     };
-    move || {
-        suggestions.open().then(|| {
-            let options = suggestions.offered.get().into_iter().enumerate().map(option).collect_view();
-            view! {
-                // The cursor stays in the text.
-                <ul class="suggestions" id=LIST role="listbox" aria-label="Suggestions" on:mousedown=|event| event.prevent_default()>
-                    {options}
-                </ul>
-            }
-        })
+    view! {
+        <ul
+            class="suggestions"
+            id=LIST
+            role="listbox"
+            aria-label="Suggestions"
+            hidden=move || !suggestions.open()
+            inner_html=options
+            // The cursor stays in the text.
+            on:mousedown=|event| event.prevent_default()
+            on:click=on_click
+        ></ul>
     }
+}
+
+fn option_id(n: usize) -> String {
+    format!("{LIST}-{n}")
 }

@@ -1,12 +1,11 @@
 //! Reads the HTML of messages more strictly than any browser does, for tests and fuzzing.
 
 use super::{Audience, excerpt, html};
-use std::collections::BTreeSet;
 
 /// Makes HTML of a text, as a member and as a visitor gets it, and panics if anything is in it that no message has.
 #[cfg(feature = "ssr")]
 pub fn examine(body: &str) {
-    let people = BTreeSet::from(["ada".to_owned()]);
+    let people = ["ada".to_owned()];
     for (me, edited) in [(Some("ada"), true), (None, false)] {
         examined(&html(body, Audience { people: &people, me }, edited));
     }

@@ -7,7 +7,7 @@ use crate::{
     url,
 };
 use pulldown_cmark::Alignment;
-use std::{collections::BTreeSet, fmt::Write};
+use std::fmt::Write;
 
 /// More elements than this, and the text is shown as it was written: a page holds hundreds of messages.
 const MAX_ELEMENTS: usize = 1_500;
@@ -18,7 +18,7 @@ const MAX_HTML_BYTES: usize = 8 * MAX_BODY_BYTES;
 #[derive(Clone, Copy, Debug)]
 pub struct Audience<'a> {
     /// User names.
-    pub people: &'a BTreeSet<String>,
+    pub people: &'a [String],
     /// The reader's.
     pub me: Option<&'a str>,
 }
@@ -39,7 +39,8 @@ pub fn html(body: &str, audience: Audience<'_>, edited: bool) -> String {
     out
 }
 
-fn escape(text: &str) -> String {
+/// A text as HTML, also between quotation marks.
+pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
@@ -189,7 +190,7 @@ mod tests {
     use super::*;
 
     fn shown(body: &str) -> String {
-        let people = ["ada", "lin", "lin.", "a_b"].map(str::to_owned).into();
+        let people = ["ada", "lin", "lin.", "a_b"].map(str::to_owned);
         html(body, Audience { people: &people, me: Some("ada") }, false)
     }
 
@@ -308,8 +309,7 @@ mod tests {
 
     #[test]
     fn an_edited_message_says_so_at_its_end() {
-        let people = BTreeSet::new();
-        let edited = |body| html(body, Audience { people: &people, me: None }, true);
+        let edited = |body| html(body, Audience { people: &[], me: None }, true);
         assert_eq!(edited("a"), "<p>a<span class=\"edited\"> (edited)</span></p>");
         assert_eq!(edited("- a"), "<ul><li>a</li></ul><p><span class=\"edited\"> (edited)</span></p>");
     }

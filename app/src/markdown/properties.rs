@@ -3,7 +3,7 @@
 use super::{Audience, examine::examined, excerpt, html, read};
 use crate::{markdown::Piece, mentions::mentions, model::MAX_BODY_BYTES};
 use proptest::prelude::*;
-use std::{collections::BTreeSet, time::Instant};
+use std::time::Instant;
 
 /// Markup, pieces of it, and what people would try.
 const NASTY: [&str; 64] = [
@@ -80,7 +80,7 @@ fn nasty() -> impl Strategy<Value = String> {
 }
 
 fn rendered(body: &str) -> String {
-    let people = BTreeSet::from(["ada".to_owned()]);
+    let people = ["ada".to_owned()];
     html(body, Audience { people: &people, me: Some("ada") }, body.len() % 2 == 0)
 }
 
