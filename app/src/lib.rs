@@ -12,6 +12,7 @@ mod app;
 pub mod backend;
 mod badges;
 mod browser;
+mod complete;
 mod components;
 pub mod direct;
 pub mod error;
@@ -19,6 +20,7 @@ pub mod error;
 #[doc(hidden)]
 pub mod fuzz;
 mod live;
+mod markdown;
 pub mod mentions;
 pub mod model;
 mod outbox;

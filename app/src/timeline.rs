@@ -85,56 +85,6 @@ fn shown_as(unsent: &Unsent, me: &User) -> Message {
     }
 }
 
-/// A stretch of a message's text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Span {
-    /// Plain.
-    Text(String),
-    /// An address to follow.
-    Link(String),
-}
-
-/// Finds the web addresses in a text. Nothing but `http` and `https` becomes a link.
-pub fn spans(text: &str) -> Vec<Span> {
-    let mut spans = Vec::new();
-    let mut plain = String::new();
-    let mut rest = text;
-    while let Some(start) = ["https://", "http://"].iter().filter_map(|scheme| rest.find(scheme)).min() {
-        let (before, from) = rest.split_at(start);
-        let glued = before.chars().next_back().is_some_and(char::is_alphanumeric);
-        let end = from.find(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"')).unwrap_or(from.len());
-        let link = trimmed(&from[..end]);
-        let host = link.split_once("://").is_some_and(|(_, host)| host.starts_with(char::is_alphanumeric));
-        plain.push_str(before);
-        if host && !glued {
-            if !plain.is_empty() {
-                spans.push(Span::Text(std::mem::take(&mut plain)));
-            }
-            spans.push(Span::Link(link.to_owned()));
-            rest = &from[link.len()..];
-        } else {
-            // At least the scheme is plain text, so the search moves on.
-            let (scheme, after) = from.split_at("http".len());
-            plain.push_str(scheme);
-            rest = after;
-        }
-    }
-    plain.push_str(rest);
-    if !plain.is_empty() {
-        spans.push(Span::Text(plain));
-    }
-    spans
-}
-
-/// Without the punctuation that ends the sentence rather than the address.
-fn trimmed(link: &str) -> &str {
-    let link = link.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'']);
-    match link.strip_suffix(')') {
-        Some(inner) if !inner.contains('(') => trimmed(inner),
-        _ => link,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,19 +152,5 @@ mod tests {
         assert_eq!(rows.order, [stored.id, waiting[1].id]);
         assert_eq!(rows.by_id[&stored.id].status, None);
         assert_eq!(rows.by_id[&waiting[1].id].status, Some(Status::Sending));
-    }
-
-    #[test]
-    fn only_web_addresses_become_links() {
-        let text = |s: &str| Span::Text(s.into());
-        let link = |s: &str| Span::Link(s.into());
-        assert_eq!(
-            spans("see https://a.example/x_(y), or (http://b.example)."),
-            [text("see "), link("https://a.example/x_(y)"), text(", or ("), link("http://b.example"), text(").")]
-        );
-        for plain in ["javascript:alert(1)", "xhttp://a.example", "https://", "http:// a", "no link"] {
-            assert_eq!(spans(plain), [text(plain)], "{plain}");
-        }
-        assert_eq!(spans(""), []);
     }
 }

@@ -31,7 +31,7 @@ export class RoomPage {
   }
 
   private bodies(matching: RegExp): Locator {
-    return this.timeline.getByRole('article').locator('p.body').filter({ hasText: matching });
+    return this.timeline.getByRole('article').locator('.body').filter({ hasText: matching });
   }
 
   async say(text: string): Promise<void> {

@@ -7,6 +7,7 @@ mod avatar;
 mod banner;
 mod clock;
 mod composer;
+mod copy;
 mod create_room;
 mod direct;
 mod enter;
@@ -21,6 +22,7 @@ mod room_header;
 mod room_link;
 mod sidebar;
 mod steady;
+mod suggestions;
 mod switcher;
 mod timeline;
 

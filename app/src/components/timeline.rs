@@ -1,4 +1,4 @@
-use super::{Actions, Hydrated, MessageRow, anchor::Anchor};
+use super::{Actions, Hydrated, MessageRow, anchor::Anchor, copy::copy_code};
 use crate::{
     api, browser,
     live::Live,
@@ -108,7 +108,7 @@ pub fn Timeline(
     let newer = Memo::new(move |_| state.with(|state| state.newer().then(|| state.last()).flatten()));
     view! {
         <div class="timeline">
-            <div class="scroller" node_ref=scroller on:scroll=on_scroll tabindex="0" role="region" aria-label="Message history">
+            <div class="scroller" node_ref=scroller on:scroll=on_scroll on:click=|event| copy_code(&event) tabindex="0" role="region" aria-label="Message history">
                 <div class="history">
                     {move || match older.get() {
                         Some(at) => {

@@ -7,7 +7,7 @@ mod not_found;
 mod register;
 mod room;
 
-pub use frame::Frame;
+pub use frame::{Frame, Rooms};
 pub use home::HomePage;
 pub use login::LoginPage;
 pub use not_found::NotFoundPage;
