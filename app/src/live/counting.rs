@@ -1,6 +1,6 @@
 //! What one has not read: kept up to date by the tab's connection, said to the server as it is read.
 
-use super::{Command, Live};
+use super::{Command, Link, Live};
 use crate::{
     api,
     badges::{Badges, Count, Known},
@@ -113,6 +113,10 @@ impl Live {
             sleep_ms((ms * random()) as u64).await;
             // What changes from here on is not in the answer for certain.
             self.counting.try_update_value(|counting| counting.asking = false);
+            // Whose session is over has nobody to ask.
+            if self.link.try_get_untracked() == Some(Link::Ended) {
+                return;
+            }
             if let Some(Ok(rooms)) = within_ms(ANSWER_MS, api::unread_rooms()).await {
                 let others = self.badges.with_untracked(|badges| !badges.is_of(&rooms));
                 self.counted(&rooms);
