@@ -15,7 +15,10 @@ use crate::{
 use app::{
     backend::{Backend, HistoryQuery, Member, NewMessage, Registration, SignedIn, Viewer},
     error::{ApiError, Outcome},
-    model::{KnownEvent, MessageId, MessagePage, Position, Posted, Room, SessionId, UserId, Visibility, Written},
+    model::{
+        KnownEvent, MessageId, MessagePage, Position, Posted, Room, SearchPage, SearchQuery, SessionId, UserId,
+        Visibility, Written,
+    },
 };
 use async_trait::async_trait;
 use std::{
@@ -33,6 +36,7 @@ mod once;
 mod retries;
 mod roles;
 mod rooms;
+mod search;
 mod tail;
 mod welcome;
 
@@ -51,6 +55,8 @@ const CATCH_UP: Duration = Duration::from_millis(500);
 const CATCH_UP_POLL: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(64));
 /// How many reads wait for the store at once; more are answered with what there is.
 const CATCHING_UP: usize = 64;
+/// How many search at once. More take turns: the store has other things to do.
+const SEARCHING: usize = 2;
 
 /// The chat.
 pub struct Service {
@@ -68,6 +74,7 @@ pub struct Service {
     tasks: TaskTracker,
     stop: CancellationToken,
     catching_up: tokio::sync::Semaphore,
+    searching: tokio::sync::Semaphore,
     epoch: u32,
 }
 
@@ -107,6 +114,7 @@ impl Service {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             catching_up: tokio::sync::Semaphore::new(CATCHING_UP),
+            searching: tokio::sync::Semaphore::new(SEARCHING),
             epoch,
         }
     }
@@ -281,6 +289,9 @@ impl Backend for Service {
     }
     async fn history(&self, who: Option<&Viewer>, room: &str, query: &HistoryQuery) -> Result<MessagePage, ApiError> {
         self.do_history(who, room, query).await
+    }
+    async fn search(&self, who: Option<&Viewer>, query: &SearchQuery) -> Result<SearchPage, ApiError> {
+        self.do_search(who, query).await
     }
     async fn post(&self, who: &Viewer, room: &str, message: NewMessage) -> Result<Posted, ApiError> {
         self.do_post(who, room, message).await
