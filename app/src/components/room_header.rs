@@ -1,3 +1,4 @@
+use super::SearchLink;
 use crate::{model::Visibility, state::RoomState};
 use leptos::prelude::*;
 
@@ -24,6 +25,7 @@ pub fn RoomHeader(
                 {room.name}
             </h1>
             <span class="visibility">{visibility}</span>
+            <SearchLink room=room.slug />
             <button type="button" class="button quiet members-button" popovertarget="members">
                 {move || match count.get() {
                     1 => "1 member".to_owned(),

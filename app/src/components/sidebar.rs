@@ -1,4 +1,4 @@
-use super::{Account, Brand, RoomLink};
+use super::{Account, Brand, RoomLink, SearchLine};
 use crate::{error::ApiError, model::Room, session};
 use leptos::prelude::*;
 
@@ -11,6 +11,7 @@ pub fn Sidebar(
     view! {
         <aside class="sidebar" aria-label="Rooms and account">
             <Brand />
+            <SearchLine />
             <nav class="rooms" aria-label="Rooms">
                 <Transition fallback=|| {
                     view! { <p class="hint late">"Rooms are on their way…"</p> }

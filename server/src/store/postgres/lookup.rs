@@ -87,7 +87,7 @@ pub(super) async fn find(
         return Ok(found);
     }
     // Where no room is named, the same condition twice: it costs nothing.
-    let rooms = rooms.map_or_else(|| terms.clone(), |rooms| any(rooms));
+    let rooms = rooms.map_or_else(|| terms.clone(), any);
     run(conn, FAR, search, &terms, Some(&rooms)).await
 }
 
