@@ -18,11 +18,13 @@ pub fn excerpt(text: &str, phrases: &[Phrase]) -> Vec<Piece> {
     let found = found(text, phrases);
     let first = found.first().map_or(0, |at| at.start);
     let start = match text[..first].char_indices().rev().nth(BEFORE) {
-        // Between words, if there are any.
-        Some((cut, _)) => text[cut..first].find(char::is_whitespace).map_or(cut, |gap| cut + gap + 1).min(first),
+        // Between words, if there is a gap soon.
+        Some((cut, _)) => {
+            let soon = text[cut..first].char_indices().take(BEFORE / 4).find(|(_, c)| c.is_whitespace());
+            soon.map_or(cut, |(gap, space)| cut + gap + space.len_utf8())
+        }
         None => 0,
     };
-    let start = (start..=first).find(|at| text.is_char_boundary(*at)).unwrap_or(first);
     let end = text[start..].char_indices().nth(SHOWN).map_or(text.len(), |(at, _)| start + at);
 
     let mut pieces = Pieces(Vec::new());

@@ -30,6 +30,17 @@ pub struct Query {
     pub sent_before: Option<Millis>,
 }
 
+/// What the last words of a search are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Last {
+    #[default]
+    Nothing,
+    /// They mean themselves.
+    Closed,
+    /// They may be the beginning of longer ones.
+    Open,
+}
+
 impl Query {
     /// Words, `"phrases"`, `from:name`, `in:room`, `before:2026-11-23`. The last word stands for all that begin like it.
     /// No other sign means anything.
@@ -41,25 +52,30 @@ impl Query {
             return Err(Invalid("a search has 256 characters at most"));
         }
         let mut query = Self::default();
-        let mut open = None;
+        let mut last = Last::default();
         let mut rest = text.trim_start();
         while !rest.is_empty() {
             if let Some(quoted) = rest.strip_prefix('"') {
                 // One that is not closed goes to the end.
                 let (inside, after) = quoted.split_once('"').unwrap_or((quoted, ""));
-                query.add(inside);
-                (open, rest) = (None, after.trim_start());
+                if query.add(inside) != Last::Nothing {
+                    last = Last::Closed;
+                }
+                rest = after.trim_start();
                 continue;
             }
             let end = rest.find(|c: char| c.is_whitespace() || c == '"').unwrap_or(rest.len());
             let (word, after) = rest.split_at(end);
             rest = after.trim_start();
-            if !query.operator(word)? && query.add(word) {
-                open = Some(query.phrases.len() - 1);
+            if !query.operator(word)? {
+                match query.add(word) {
+                    Last::Nothing => {}
+                    other => last = other,
+                }
             }
         }
-        if let Some(last) = open.and_then(|last| query.phrases.get_mut(last)) {
-            last.prefix |= last.terms.last().is_some_and(|term| term.chars().count() >= MIN_PREFIX_CHARS);
+        if let (Last::Open, Some(phrase)) = (last, query.phrases.last_mut()) {
+            phrase.prefix = true;
         }
         if query.phrases.iter().map(|phrase| phrase.terms.len()).sum::<usize>() > MAX_TERMS {
             return Err(Invalid("a search has 32 words at most"));
@@ -76,14 +92,14 @@ impl Query {
         match name.to_ascii_lowercase().as_str() {
             "from" => once(&mut self.from, value.strip_prefix('@').unwrap_or(value).to_owned())?,
             "in" => once(&mut self.room, value.strip_prefix('#').unwrap_or(value).to_owned())?,
-            "before" => once(&mut self.sent_before, day(value).ok_or(Invalid("before: takes a day like 2026-11-23"))?)?,
+            "before" => once(&mut self.sent_before, day(value).ok_or(Invalid("give before: a day like 2026-11-23"))?)?,
             _ => return Ok(false),
         }
         Ok(true)
     }
 
-    /// What stands together in the search stands together in the text. Whether there is anything in it.
-    fn add(&mut self, text: &str) -> bool {
+    /// What stands together in the search stands together in the text.
+    fn add(&mut self, text: &str) -> Last {
         let mut found = terms(text);
         let mut prefix = false;
         if let [.., before, last] = &*found
@@ -95,19 +111,20 @@ impl Query {
             // A character alone may begin any pair.
             prefix = found.last().is_some_and(|term| term.kind == Kind::Last);
         }
-        let terms: Vec<String> = found.into_iter().map(|term| term.text).collect();
-        let something = !terms.is_empty();
-        if something {
-            self.phrases.push(Phrase { terms, prefix });
-        }
-        something
+        let last = match found.last() {
+            None => return Last::Nothing,
+            Some(last) if last.kind == Kind::Word && last.text.chars().count() >= MIN_PREFIX_CHARS => Last::Open,
+            Some(_) => Last::Closed,
+        };
+        self.phrases.push(Phrase { terms: found.into_iter().map(|term| term.text).collect(), prefix });
+        last
     }
 }
 
 fn once<T>(field: &mut Option<T>, value: T) -> Result<(), Invalid> {
     match field.replace(value) {
         None => Ok(()),
-        Some(_) => Err(Invalid("from:, in: and before: may each be given once")),
+        Some(_) => Err(Invalid("give from:, in: and before: once each")),
     }
 }
 
@@ -157,7 +174,7 @@ mod tests {
             ("foo-bar don't", &["foo bar", "don t"]),
             ("tea !!!", &["tea*"]),
             ("東", &["東*"]),
-            ("東京", &["東京*"]),
+            ("東京", &["東京"]),
             ("東京都 犬", &["東京 京都", "犬*"]),
             ("\"東京 大阪\"", &["東京 京 大阪"]),
             ("手机iphone", &["手机 机 iphone*"]),
