@@ -1,6 +1,7 @@
 //! The document, the routes, and what all pages share.
 
 use crate::{
+    badges::Count,
     components::Hydrated,
     live::Live,
     outbox::Outbox,
@@ -32,7 +33,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="theme-color" media="(prefers-color-scheme: light)" content="#fbfaf7" />
                 <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#11151b" />
                 <meta name="description" content="A chat that never loses a message." />
-                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                <link id="icon" rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <HashedStylesheet options=options.clone() id="style" />
                 <AutoReload options=options.clone() />
                 <HydrationScripts options />
@@ -82,8 +83,14 @@ fn drop_slash() {
 }
 
 /// What the browser's tab says. Pages give their part as plain text: it is made safe here, for all of them.
-fn title(of_page: String) -> String {
-    if of_page.is_empty() { "Partyline".into() } else { rcdata(&format!("{of_page} · Partyline")) }
+fn title(of_page: &str, unread: Count) -> String {
+    let count = match unread {
+        Count { unread: 0, .. } => String::new(),
+        Count { unread, mentions: 0 } => format!("({}) ", Count::text(unread)),
+        Count { mentions, .. } => format!("(@{}) ", Count::text(mentions)),
+    };
+    let name = if of_page.is_empty() { "Partyline".into() } else { format!("{of_page} · Partyline") };
+    rcdata(&format!("{count}{name}"))
 }
 
 /// The pages and what they share.
@@ -95,9 +102,9 @@ pub fn App() -> impl IntoView {
     let me = Me::provide();
     Hydrated::provide();
     let outbox = Outbox::provide();
-    Live::provide(outbox, me.0.is_some());
+    let live = Live::provide(outbox, me.0);
     view! {
-        <Title formatter=title text="" />
+        <Title formatter=move |of_page: String| title(&of_page, live.unread()) text="" />
         <a class="skip" href="#main">"Skip to content"</a>
         <Router>
             <Routes fallback=NotFoundPage>

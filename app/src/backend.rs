@@ -3,7 +3,7 @@
 
 use crate::{
     error::ApiError,
-    model::{MessageId, MessagePage, Position, Posted, Room, SessionId, User, Visibility, Written},
+    model::{MessageId, MessagePage, Position, Posted, Room, SessionId, Unread, User, Visibility, Written},
 };
 
 pub use crate::model::{HistoryQuery, Member, SearchPage, SearchQuery};
@@ -88,6 +88,8 @@ pub trait Backend: Send + Sync + 'static {
     async fn members(&self, who: Option<&Viewer>, room: &str) -> Result<Vec<Member>, ApiError>;
     /// Makes a room; the viewer owns it.
     async fn create_room(&self, who: &Viewer, name: &str, visibility: Visibility) -> Result<(Room, Written), ApiError>;
+    /// The direct conversation of the viewer with these people; whether it was made just now.
+    async fn direct(&self, who: &Viewer, people: &[String]) -> Result<(Room, Written, bool), ApiError>;
     /// Becomes a member.
     async fn join(&self, who: &Viewer, room: &str) -> Result<Written, ApiError>;
     /// Is a member no longer.
@@ -111,6 +113,10 @@ pub trait Backend: Send + Sync + 'static {
     async fn react(&self, who: &Viewer, room: &str, id: MessageId, emoji: &str, on: bool) -> Result<Written, ApiError>;
     /// Has read up to here; moves forward only.
     async fn mark_read(&self, who: &Viewer, room: &str, at: Position) -> Result<(), ApiError>;
+    /// Up to where the viewer has read; where they joined, if they never said; `None`: they are no member.
+    async fn read_marker(&self, who: &Viewer, room: &str) -> Result<Option<Position>, ApiError>;
+    /// What the viewer has not read, of each room that they are in.
+    async fn unread(&self, who: &Viewer) -> Result<Vec<Unread>, ApiError>;
     /// Tells the room that the viewer types.
     async fn typing(&self, who: &Viewer, room: &str) -> Result<(), ApiError>;
 }

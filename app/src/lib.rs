@@ -10,13 +10,18 @@ mod api;
 mod app;
 #[cfg(feature = "ssr")]
 pub mod backend;
+mod badges;
 mod browser;
+mod complete;
 mod components;
+pub mod direct;
 pub mod error;
 #[cfg(feature = "ssr")]
 #[doc(hidden)]
 pub mod fuzz;
 mod live;
+mod markdown;
+pub mod mentions;
 pub mod model;
 mod outbox;
 mod pages;
@@ -24,6 +29,7 @@ pub mod protocol;
 mod rcdata;
 mod session;
 mod state;
+mod switcher;
 mod theme;
 mod timeline;
 mod url;

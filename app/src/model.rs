@@ -254,6 +254,28 @@ pub struct Room {
     pub members: u64,
 }
 
+/// What somebody has not read of a room that they are in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// The room.
+    pub room: RoomId,
+    /// Everything up to here is read; where they joined, if they never said so.
+    pub read: Position,
+    /// What is counted here is up to this position: a subscription since it brings the rest.
+    pub upto: Position,
+    /// Messages of others after `read`, [`MAX_UNREAD`] at most.
+    pub unread: u32,
+    /// Those of the newest thousand among them that mention the reader, [`MAX_UNREAD`] at most. In a direct conversation
+    /// each does.
+    pub mentions: u32,
+    /// It is a direct conversation.
+    #[serde(default)]
+    pub direct: bool,
+}
+
+/// Nobody needs to know more exactly how much they have not read.
+pub const MAX_UNREAD: u32 = 100;
+
 /// A message as it stands now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {

@@ -39,6 +39,10 @@ pub enum ClientFrame {
         /// Everything up to here is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<Position>,
+        /// Only what is new is to be counted: the server need not keep much of the past for it, and who missed more than
+        /// that is told so (`resync`).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        counting: bool,
     },
     /// Hear of it no more.
     Unsubscribe {
@@ -94,6 +98,18 @@ pub enum ServerFrame {
         room: RoomId,
         /// The user name.
         user: String,
+    },
+    /// The reader has read a room up to here, on any of their devices. Not in the log.
+    Read {
+        /// The room.
+        room: RoomId,
+        /// Up to here.
+        at: Position,
+    },
+    /// What the reader is in a room has changed: the list of their rooms is another. Not in the log.
+    Membership {
+        /// The room.
+        room: RoomId,
     },
     /// Something was wrong with a frame; the connection stays.
     Error {

@@ -1,7 +1,7 @@
 //! How messages stand under each other: which begin a day, which begin a group of one author's.
 
 use crate::{
-    model::{Message, MessageId, Millis, User},
+    model::{Message, MessageId, Millis, Position, User},
     outbox::{Status, Unsent},
     state::RoomState,
 };
@@ -21,6 +21,8 @@ pub struct Row {
     pub opens_day: Option<i64>,
     /// It shows its author.
     pub opens_group: bool,
+    /// It is the first that the reader had not read when the page was opened.
+    pub opens_new: bool,
 }
 
 /// Rows, oldest first.
@@ -32,22 +34,30 @@ pub struct Rows {
     pub by_id: HashMap<MessageId, Row>,
 }
 
-/// Lays the room's messages out, and after them those on their way. `day` gives the day of a time where the reader is.
+/// Lays the room's messages out, and after them those on their way. `read`: up to where the reader had read. `day` gives
+/// the day of a time where the reader is.
 pub fn lay_out<'a>(
     state: &RoomState,
     unsent: impl Iterator<Item = &'a Unsent>,
     me: Option<&User>,
+    read: Option<Position>,
     day: impl Fn(Millis) -> i64,
 ) -> Rows {
     let stored = state.messages().map(|message| (message.clone(), None));
     let unsent = unsent.filter(|unsent| !unsent.is_in(state));
     let unsent = unsent.filter_map(|unsent| Some((Arc::new(shown_as(unsent, me?)), Some(unsent.status.clone()))));
+    let first_new = read.and_then(|read| {
+        let new = |m: &&Arc<Message>| m.at > read && !m.deleted && me.is_some_and(|me| me.id != m.author.id);
+        state.messages().find(new).map(|message| message.id)
+    });
     let mut rows = Rows::default();
     let mut before: Option<Arc<Message>> = None;
     for (message, status) in stored.chain(unsent) {
         let today = day(message.sent_at);
         let opens_day = before.as_ref().is_none_or(|before| day(before.sent_at) != today);
+        let opens_new = first_new == Some(message.id);
         let opens_group = opens_day
+            || opens_new
             || before.as_ref().is_none_or(|before| {
                 before.author.id != message.author.id
                     || message.sent_at - before.sent_at > GROUP_MS
@@ -55,7 +65,7 @@ pub fn lay_out<'a>(
             });
         rows.order.push(message.id);
         let opens_day = opens_day.then_some(today);
-        rows.by_id.insert(message.id, Row { message: message.clone(), status, opens_day, opens_group });
+        rows.by_id.insert(message.id, Row { message: message.clone(), status, opens_day, opens_group, opens_new });
         before = Some(message);
     }
     rows
@@ -75,60 +85,10 @@ fn shown_as(unsent: &Unsent, me: &User) -> Message {
     }
 }
 
-/// A stretch of a message's text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Span {
-    /// Plain.
-    Text(String),
-    /// An address to follow.
-    Link(String),
-}
-
-/// Finds the web addresses in a text. Nothing but `http` and `https` becomes a link.
-pub fn spans(text: &str) -> Vec<Span> {
-    let mut spans = Vec::new();
-    let mut plain = String::new();
-    let mut rest = text;
-    while let Some(start) = ["https://", "http://"].iter().filter_map(|scheme| rest.find(scheme)).min() {
-        let (before, from) = rest.split_at(start);
-        let glued = before.chars().next_back().is_some_and(char::is_alphanumeric);
-        let end = from.find(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"')).unwrap_or(from.len());
-        let link = trimmed(&from[..end]);
-        let host = link.split_once("://").is_some_and(|(_, host)| host.starts_with(char::is_alphanumeric));
-        plain.push_str(before);
-        if host && !glued {
-            if !plain.is_empty() {
-                spans.push(Span::Text(std::mem::take(&mut plain)));
-            }
-            spans.push(Span::Link(link.to_owned()));
-            rest = &from[link.len()..];
-        } else {
-            // At least the scheme is plain text, so the search moves on.
-            let (scheme, after) = from.split_at("http".len());
-            plain.push_str(scheme);
-            rest = after;
-        }
-    }
-    plain.push_str(rest);
-    if !plain.is_empty() {
-        spans.push(Span::Text(plain));
-    }
-    spans
-}
-
-/// Without the punctuation that ends the sentence rather than the address.
-fn trimmed(link: &str) -> &str {
-    let link = link.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'']);
-    match link.strip_suffix(')') {
-        Some(inner) if !inner.contains('(') => trimmed(inner),
-        _ => link,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{MessagePage, Position, Room, RoomId, UserId, Visibility};
+    use crate::model::{MessagePage, Room, RoomId, UserId, Visibility};
 
     fn user() -> User {
         User { id: UserId::new(), username: "ada".into(), display_name: "Ada".into(), guest: false, admin: false }
@@ -167,7 +127,7 @@ mod tests {
         let (ada, lin, minute) = (user(), user(), 60_000);
         let times = [(&ada, 0), (&ada, 4), (&ada, 10), (&lin, 11), (&lin, 1_439), (&lin, 1_441)];
         let messages = (1..).zip(times).map(|(n, (author, at))| message(n, author, at * minute)).collect();
-        let rows = lay_out(&state(messages), [].iter(), None, |at| at.div_euclid(crate::when::DAY));
+        let rows = lay_out(&state(messages), [].iter(), None, None, |at| at.div_euclid(crate::when::DAY));
         let shape: Vec<_> =
             rows.order.iter().map(|id| (rows.by_id[id].opens_group, rows.by_id[id].opens_day)).collect();
         let expected = [(true, Some(0)), (false, None), (true, None), (true, None), (true, None), (true, Some(1))];
@@ -188,23 +148,9 @@ mod tests {
             status: Status::Sending,
         };
         let waiting = [unsent(stored.id), unsent(MessageId::new())];
-        let rows = lay_out(&state(vec![stored.clone()]), waiting.iter(), Some(&me), |_| 0);
+        let rows = lay_out(&state(vec![stored.clone()]), waiting.iter(), Some(&me), None, |_| 0);
         assert_eq!(rows.order, [stored.id, waiting[1].id]);
         assert_eq!(rows.by_id[&stored.id].status, None);
         assert_eq!(rows.by_id[&waiting[1].id].status, Some(Status::Sending));
-    }
-
-    #[test]
-    fn only_web_addresses_become_links() {
-        let text = |s: &str| Span::Text(s.into());
-        let link = |s: &str| Span::Link(s.into());
-        assert_eq!(
-            spans("see https://a.example/x_(y), or (http://b.example)."),
-            [text("see "), link("https://a.example/x_(y)"), text(", or ("), link("http://b.example"), text(").")]
-        );
-        for plain in ["javascript:alert(1)", "xhttp://a.example", "https://", "http:// a", "no link"] {
-            assert_eq!(spans(plain), [text(plain)], "{plain}");
-        }
-        assert_eq!(spans(""), []);
     }
 }

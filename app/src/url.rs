@@ -77,6 +77,11 @@ pub fn room(slug: &str) -> String {
     format!("/rooms/{}", encode(slug))
 }
 
+/// A room's newest messages, however much of them is unread.
+pub fn latest(slug: &str) -> String {
+    format!("{}?latest=1", room(slug))
+}
+
 /// One message, in the middle of the history around it.
 pub fn message(slug: &str, id: MessageId) -> String {
     format!("/rooms/{}/m/{id}", encode(slug))

@@ -10,7 +10,7 @@ export class RoomPage {
 
   constructor(readonly page: Page) {
     this.timeline = page.getByRole('log', { name: 'Messages' });
-    this.composer = page.getByRole('textbox', { name: /^Message #/ });
+    this.composer = page.getByRole('textbox', { name: /^Message [#@]/ });
     this.send = page.getByRole('button', { name: 'Send', exact: true });
   }
 
@@ -31,7 +31,7 @@ export class RoomPage {
   }
 
   private bodies(matching: RegExp): Locator {
-    return this.timeline.getByRole('article').locator('p.body').filter({ hasText: matching });
+    return this.timeline.getByRole('article').locator('.body').filter({ hasText: matching });
   }
 
   async say(text: string): Promise<void> {

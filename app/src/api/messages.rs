@@ -3,12 +3,12 @@
 #[cfg(feature = "ssr")]
 use super::on_server::*;
 #[cfg(feature = "ssr")]
-use crate::{backend::NewMessage, model::Position, url};
+use crate::{backend::NewMessage, url};
 use crate::{
     error::ApiError,
-    model::{MessageId, Posted, Written},
+    model::{MessageId, Position, Posted, Written},
 };
-use leptos::prelude::*;
+use leptos::{prelude::*, server_fn::codec::Json};
 
 /// Posts. `id` is the sender's: sending the same twice is one message.
 #[server(prefix = "/api/fn", endpoint = "post")]
@@ -68,6 +68,14 @@ pub async fn react(room: String, id: MessageId, emoji: String, on: bool) -> Resu
 pub async fn typing(room: String) -> Result<(), ApiError> {
     let backend = backend()?;
     let outcome = async { backend.typing(&who()?, &room).await };
+    with_status(outcome.await)
+}
+
+/// Has read up to here.
+#[server(prefix = "/api/fn", endpoint = "read", input = Json)]
+pub async fn mark_read(room: String, at: Position) -> Result<(), ApiError> {
+    let backend = backend()?;
+    let outcome = async { backend.mark_read(&who()?, &room, at).await };
     with_status(outcome.await)
 }
 

@@ -2,12 +2,12 @@
 
 #[cfg(feature = "ssr")]
 use super::on_server::*;
-#[cfg(feature = "ssr")]
-use crate::url;
 use crate::{
     error::ApiError,
-    model::{HistoryQuery, Member, MessagePage, Room, Visibility},
+    model::{HistoryQuery, Member, MessagePage, Position, Room, Unread, Visibility},
 };
+#[cfg(feature = "ssr")]
+use crate::{model::Message, url};
 use leptos::{prelude::*, server_fn::codec::Json};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,8 @@ pub struct RoomData {
     pub older: bool,
     /// There is something after the stretch.
     pub newer: bool,
+    /// Up to where the viewer, who has not read everything, has read; `None`: there is nothing to tell apart.
+    pub read: Option<Position>,
 }
 
 /// The rooms that the viewer may know of, own ones first.
@@ -32,14 +34,38 @@ pub async fn rooms() -> Result<Vec<Room>, ApiError> {
     backend()?.rooms(viewer().as_ref()).await
 }
 
-/// A room with a stretch of its history.
+/// What the viewer has not read, of each room that they are in; nothing for a visitor.
+#[server(prefix = "/api/fn", endpoint = "unread")]
+pub async fn unread_rooms() -> Result<Vec<Unread>, ApiError> {
+    match viewer() {
+        Some(who) => backend()?.unread(&who).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// A room with a stretch of its history. `from_unread`: if the newest messages are all unread, around the first unread.
 #[server(prefix = "/api/fn", endpoint = "room-view", input = Json)]
-pub async fn room_view(room: String, query: HistoryQuery) -> Result<RoomData, ApiError> {
+pub async fn room_view(room: String, query: HistoryQuery, from_unread: bool) -> Result<RoomData, ApiError> {
     let (backend, who) = (backend()?, viewer());
-    let who = who.as_ref();
+    let (who, mut query) = (who.as_ref(), query);
     let view = async {
         // The history comes first: it waits for `at_least`, and the rest is then no older.
-        let page = backend.history(who, &room, &query).await?;
+        let mut page = backend.history(who, &room, &query).await?;
+        let read = match who {
+            Some(who) => backend.read_marker(who, &room).await?,
+            None => None,
+        };
+        if from_unread
+            && let (Some(read), Some(first)) = (read, page.messages.first())
+            && page.more
+            && first.at > read
+        {
+            let next = HistoryQuery { after: Some(read), limit: Some(1), ..HistoryQuery::default() };
+            if let Some(unread) = backend.history(who, &room, &next).await?.messages.first() {
+                query = HistoryQuery { around: Some(unread.id), ..HistoryQuery::default() };
+                page = backend.history(who, &room, &query).await?;
+            }
+        }
         let (older, newer) = match (&query, page.messages.first(), page.messages.last()) {
             (HistoryQuery { around: Some(_), .. }, Some(first), Some(last)) => {
                 let one = HistoryQuery { limit: Some(1), ..HistoryQuery::default() };
@@ -54,7 +80,9 @@ pub async fn room_view(room: String, query: HistoryQuery) -> Result<RoomData, Ap
         };
         let members = backend.members(who, &room).await?;
         let room = backend.room(who, &room).await?;
-        Ok(RoomData { room, members, page, older, newer })
+        let others = |m: &Message| who.is_some_and(|who| who.user.id != m.author.id);
+        let read = read.filter(|read| newer || page.messages.iter().any(|m| m.at > *read && others(m)));
+        Ok(RoomData { room, members, page, older, newer, read })
     };
     with_status(view.await)
 }
@@ -81,6 +109,23 @@ pub async fn create_room(name: String, visibility: Visibility) -> Result<Room, A
         },
     )
     .map(|(room, _)| room)
+}
+
+/// Begins, or opens, a direct conversation with somebody.
+#[server(prefix = "/api/fn", endpoint = "direct")]
+pub async fn direct(person: String) -> Result<Room, ApiError> {
+    let backend = backend()?;
+    let person = person.trim().trim_start_matches('@').to_owned();
+    let outcome = async { backend.direct(&who()?, std::slice::from_ref(&person)).await };
+    answer(
+        outcome.await,
+        |(room, written, _)| with_field(&url::room(&room.slug), "at_least", &written.at.to_string()),
+        |error| {
+            let page = with_field(&with_error("/", error), "form", "direct");
+            with_field(&page, "name", &person.chars().take(40).collect::<String>()) + "#direct"
+        },
+    )
+    .map(|(room, ..)| room)
 }
 
 /// Becomes a member.

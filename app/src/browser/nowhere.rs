@@ -1,7 +1,7 @@
 //! The server has no browser: nothing is stored, no time passes.
 
 use crate::{model::Millis, when};
-use leptos::web_sys::Element;
+use leptos::web_sys::{Element, HtmlTextAreaElement};
 use std::future::Future;
 
 /// The time.
@@ -70,6 +70,11 @@ pub fn has_keyboard() -> bool {
     false
 }
 
+/// Most keyboards are not.
+pub fn on_a_mac() -> bool {
+    false
+}
+
 /// Nothing to see.
 pub fn visible() -> bool {
     false
@@ -77,3 +82,17 @@ pub fn visible() -> bool {
 
 /// Nothing to scroll.
 pub fn scroll_to_middle(_element: &Element) {}
+
+/// Nothing to scroll.
+pub fn scroll_into_view(_element: &Element) {}
+
+/// No clipboard.
+pub fn copy(_element: &Element) -> bool {
+    false
+}
+
+/// No field.
+pub fn insert(_field: &HtmlTextAreaElement, _text: &str) {}
+
+/// No field.
+pub fn grow(_field: &HtmlTextAreaElement) {}

@@ -10,8 +10,10 @@ use gloo_timers::future::TimeoutFuture;
 use js_sys::{Date, Function, Intl::DateTimeFormat, Math, Object, Reflect};
 use leptos::prelude::{document, window};
 use std::future::Future;
-use wasm_bindgen::JsValue;
-use web_sys::{Element, ScrollBehavior, ScrollIntoViewOptions, ScrollLogicalPosition, Storage};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{
+    Element, HtmlDocument, HtmlTextAreaElement, ScrollBehavior, ScrollIntoViewOptions, ScrollLogicalPosition, Storage,
+};
 
 /// The time by this browser's clock.
 pub fn now() -> Millis {
@@ -121,6 +123,11 @@ pub fn has_keyboard() -> bool {
     window().match_media("(hover: hover) and (pointer: fine)").ok().flatten().is_some_and(|query| query.matches())
 }
 
+/// Shortcuts are made with ⌘ here.
+pub fn on_a_mac() -> bool {
+    window().navigator().platform().is_ok_and(|platform| platform.starts_with("Mac") || platform.starts_with("iP"))
+}
+
 /// The tab is in view.
 pub fn visible() -> bool {
     document().visibility_state() == web_sys::VisibilityState::Visible
@@ -128,8 +135,52 @@ pub fn visible() -> bool {
 
 /// Brings an element into the middle of what is seen.
 pub fn scroll_to_middle(element: &Element) {
+    scroll_to(element, ScrollLogicalPosition::Center);
+}
+
+/// Scrolls as little as it takes to see an element.
+pub fn scroll_into_view(element: &Element) {
+    scroll_to(element, ScrollLogicalPosition::Nearest);
+}
+
+fn scroll_to(element: &Element, place: ScrollLogicalPosition) {
     let options = ScrollIntoViewOptions::new();
-    options.set_block(ScrollLogicalPosition::Center);
+    options.set_block(place);
     options.set_behavior(ScrollBehavior::Instant);
     element.scroll_into_view_with_scroll_into_view_options(&options);
+}
+
+/// Puts an element's text into the clipboard; `false` if the browser would not.
+///
+/// By way of the selection: browsers keep their newer interface from pages that came without TLS.
+pub fn copy(element: &Element) -> bool {
+    let Some(selection) = window().get_selection().ok().flatten() else { return false };
+    let page = document().unchecked_into::<HtmlDocument>();
+    let copied = selection.select_all_children(element).is_ok() && page.exec_command("copy").unwrap_or(false);
+    // What could not be copied stays selected: the person can.
+    copied && selection.remove_all_ranges().is_ok()
+}
+
+/// Puts a text in place of a field's selection, so that the browser's "undo" takes it back.
+pub fn insert(field: &HtmlTextAreaElement, text: &str) {
+    let page = document().unchecked_into::<HtmlDocument>();
+    let done = if text.is_empty() {
+        page.exec_command("delete")
+    } else {
+        page.exec_command_with_show_ui_and_value("insertText", false, text)
+    };
+    if !done.unwrap_or(false) {
+        let _ = field.set_range_text(text);
+    }
+}
+
+/// Gives a field as many rows as its text has, ten at most, where style sheets cannot.
+pub fn grow(field: &HtmlTextAreaElement) {
+    if web_sys::css::supports_with_value("field-sizing", "content").unwrap_or(false) {
+        return;
+    }
+    field.set_rows(1);
+    while field.rows() < 10 && field.scroll_height() > field.client_height() {
+        field.set_rows(field.rows() + 1);
+    }
 }

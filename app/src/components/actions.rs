@@ -3,6 +3,7 @@
 use crate::{
     api,
     browser::{self, within_ms},
+    direct::called,
     error::{ApiError, Outcome},
     model::{KnownEvent, MessageId, Role, User, Written},
     session,
@@ -20,6 +21,8 @@ const DEADLINE_MS: u64 = 15_000;
 pub struct Actions {
     state: RwSignal<RoomState>,
     me: StoredValue<Option<User>>,
+    /// The user names of who is in the room.
+    people: Memo<Vec<String>>,
     /// The message that the composer answers.
     reply_to: RwSignal<Option<MessageId>>,
     /// What went wrong last.
@@ -32,6 +35,9 @@ impl Actions {
         Self {
             state,
             me: StoredValue::new(session::me()),
+            people: Memo::new(move |_| {
+                state.with(|state| state.members().iter().map(|member| member.user.username.clone()).collect())
+            }),
             reply_to: RwSignal::new(reply_to),
             problem: RwSignal::new(problem),
         }
@@ -47,9 +53,20 @@ impl Actions {
         self.state.with_untracked(|state| state.room().slug.clone())
     }
 
+    /// What the person calls the room: `#tea`, `@lin`.
+    pub fn room_called(self) -> String {
+        let me = self.me();
+        self.state.with_untracked(|state| called(state.room(), me.as_deref()))
+    }
+
     /// The user name of who is signed in.
     pub fn me(self) -> Option<String> {
         self.me.with_value(|me| me.as_ref().map(|me| me.username.clone()))
+    }
+
+    /// The user names of who is in the room.
+    pub fn people(self) -> Memo<Vec<String>> {
+        self.people
     }
 
     /// What the person may do in the room, as people come and go. Reactive.

@@ -1,7 +1,11 @@
-use super::{Actions, Kept, Problem};
+use super::{
+    Actions, Kept, Problem,
+    suggestions::{SuggestionList, Suggestions, apply},
+};
 use crate::{
     api::Post,
     browser,
+    complete::{bytes, emphasise},
     live::Live,
     model::{MAX_BODY_BYTES, MessageBody},
     outbox::Outbox,
@@ -22,10 +26,12 @@ pub fn Composer(
     kept: Kept,
 ) -> impl IntoView {
     let outbox = use_context::<Outbox>();
-    let (room, name) = actions.state().with_untracked(|state| (state.id(), state.room().name.clone()));
+    let room = actions.state().with_untracked(|state| state.id());
+    let placeholder = format!("Message {}", actions.room_called());
     let (form, text) = (NodeRef::<html::Form>::new(), NodeRef::<html::Textarea>::new());
     let draft_key = StoredValue::new(format!("partyline.draft.{room}"));
     let told = StoredValue::new(0_i64);
+    let suggestions = Suggestions::new(actions, text);
 
     Effect::new(move || {
         let Some(text) = text.get() else { return };
@@ -34,6 +40,7 @@ pub fn Composer(
         {
             text.set_value(&draft);
         }
+        browser::grow(&text);
         if browser::has_keyboard() {
             let _ = text.focus();
         }
@@ -47,8 +54,15 @@ pub fn Composer(
             let _ = text.focus();
         }
     });
-    let on_input = move |_| {
+    let on_input = move |event: leptos::ev::Event| {
         let Some(text) = text.get_untracked() else { return };
+        browser::grow(&text);
+        // What an input method has not made up its mind about is no word yet.
+        if event.unchecked_ref::<web_sys::InputEvent>().is_composing() {
+            suggestions.close();
+        } else {
+            suggestions.look();
+        }
         draft_key.with_value(|key| browser::store(key, &text.value()));
         if browser::now() - told.get_value() >= TYPING_EVERY_MS && !text.value().trim().is_empty() {
             told.set_value(browser::now());
@@ -61,14 +75,28 @@ pub fn Composer(
     let on_key = move |event: leptos::ev::KeyboardEvent| {
         // 229: an input method takes the key, in browsers that do not say so otherwise.
         let composing = event.is_composing() || event.key_code() == 229;
-        if event.key() == "Enter" && !event.shift_key() && !composing {
+        if composing || suggestions.take(&event) {
+            return;
+        }
+        if let Some(mark) = mark_of(&event) {
+            event.prevent_default();
+            if let Some(field) = text.get_untracked() {
+                mark_selected(&field, mark);
+            }
+        } else if event.key() == "Enter" && !event.shift_key() {
             event.prevent_default();
             if let Some(form) = form.get_untracked() {
                 let _ = form.request_submit();
             }
-        } else if event.key() == "ArrowUp" && !composing && text.get_untracked().is_some_and(|t| t.value().is_empty()) {
+        } else if event.key() == "ArrowUp" && text.get_untracked().is_some_and(|t| t.value().is_empty()) {
             event.prevent_default();
             edit_last(actions);
+        }
+    };
+    // The cursor has moved, and the text has not.
+    let on_key_up = move |event: leptos::ev::KeyboardEvent| {
+        if matches!(event.key().as_str(), "ArrowLeft" | "ArrowRight" | "Home" | "End") && !event.is_composing() {
+            suggestions.look();
         }
     };
     let on_submit = move |event: leptos::ev::SubmitEvent| {
@@ -78,6 +106,8 @@ pub fn Composer(
             Ok(body) => {
                 outbox.send(room, actions.slug(), body.into_string(), actions.reply_to().get_untracked());
                 text.set_value("");
+                browser::grow(&text);
+                suggestions.close();
                 draft_key.with_value(|key| browser::forget(key));
                 actions.reply_to().set(None);
                 actions.problem().set(String::new());
@@ -92,7 +122,8 @@ pub fn Composer(
         <div class="composer" id="compose">
             <Problem text=actions.problem() />
             <Answering actions />
-            <form node_ref=form method="post" action=Post::url() on:submit=on_submit>
+            <form class="writing" node_ref=form method="post" action=Post::url() on:submit=on_submit>
+                <SuggestionList suggestions />
                 <input type="hidden" name="room" value=actions.slug() />
                 <input type="hidden" name="id" value=id.to_string() />
                 {move || {
@@ -107,12 +138,16 @@ pub fn Composer(
                     rows="1"
                     required
                     maxlength=MAX_BODY_BYTES
-                    placeholder=format!("Message #{name}")
-                    aria-label=format!("Message #{name}")
+                    placeholder=placeholder.clone()
+                    aria-label=placeholder
                     enterkeyhint="send"
                     autocomplete="off"
                     on:keydown=on_key
+                    on:keyup=on_key_up
                     on:input=on_input
+                    on:compositionend=move |_| suggestions.look()
+                    on:click=move |_| suggestions.look()
+                    on:blur=move |_| suggestions.close()
                 >
                     {textarea(&kept.draft)}
                 </textarea>
@@ -125,6 +160,25 @@ pub fn Composer(
             <Typing actions />
         </div>
     }
+}
+
+/// What Ctrl or ⌘ with B or I puts around words.
+fn mark_of(event: &leptos::ev::KeyboardEvent) -> Option<&'static str> {
+    if !(event.ctrl_key() || event.meta_key()) || event.alt_key() || event.shift_key() {
+        return None;
+    }
+    match event.key().as_str() {
+        "b" => Some("**"),
+        "i" => Some("*"),
+        _ => None,
+    }
+}
+
+fn mark_selected(field: &web_sys::HtmlTextAreaElement, mark: &str) {
+    let text = field.value();
+    let at = |place: Result<Option<u32>, _>| bytes(&text, place.ok().flatten().unwrap_or_default());
+    let edit = emphasise(&text, at(field.selection_start())..at(field.selection_end()), mark);
+    apply(field, &text, &edit);
 }
 
 /// One's own message is the newest: that is where one wants to be.

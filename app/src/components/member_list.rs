@@ -1,7 +1,9 @@
 use super::{Actions, Avatar};
 use crate::{
-    api::Leave,
+    api::{Direct, Leave},
+    direct::is_direct,
     model::{Member, Role},
+    session,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
 
@@ -13,6 +15,8 @@ pub fn MemberList(
 ) -> impl IntoView {
     let (state, slug) = (actions.state(), actions.slug());
     let member = Memo::new(move |_| actions.role().is_some());
+    let registered = session::me().is_some_and(|me| !me.guest);
+    let direct = is_direct(&slug);
     let members = Memo::new(move |_| {
         state.with(|state| {
             let mut members = state.members().to_vec();
@@ -28,12 +32,11 @@ pub fn MemberList(
             </button>
             <ul class="members">
                 <For each=move || members.get() key=|member| (member.user.id, member.role) let:member>
-                    <MemberItem member />
+                    <MemberItem member may_write=registered && !direct direct />
                 </For>
             </ul>
             {move || {
-                member
-                    .get()
+                (member.get() && !direct)
                     .then(|| {
                         view! {
                             <form method="post" action=Leave::url()>
@@ -48,15 +51,29 @@ pub fn MemberList(
 }
 
 #[component]
-fn MemberItem(member: Member) -> impl IntoView {
+fn MemberItem(member: Member, may_write: bool, direct: bool) -> impl IntoView {
     let name = member.user.display_name.clone();
     // Anybody may call themselves Ada; only one is @ada. A guest's name is given by the server.
     let handle = (!member.user.guest && name != member.user.username).then(|| format!("@{}", member.user.username));
     let note = match (member.role, member.user.guest) {
-        (Role::Owner, _) => "Owner",
-        (Role::Member, true) => "Guest",
-        (Role::Member, false) => "",
+        (Role::Owner, _) if !direct => "Owner",
+        (_, true) => "Guest",
+        (_, false) => "",
     };
+    let me = session::me().map(|me| me.id);
+    let person = member.user.username.clone();
+    let write = (may_write && !member.user.guest && Some(member.user.id) != me).then(|| {
+        view! {
+            <form method="post" action=Direct::url()>
+                <input type="hidden" name="person" value=person />
+                <button class="write" aria-label=format!("Direct message to {name}") title="Direct message">
+                    <svg viewBox="0 0 24 24" aria-hidden="true">
+                        <path d="M4 5h16v11H9l-5 4z" />
+                    </svg>
+                </button>
+            </form>
+        }
+    });
     view! {
         <li>
             <Avatar user=member.user />
@@ -64,6 +81,7 @@ fn MemberItem(member: Member) -> impl IntoView {
                 {name} {handle.map(|handle| view! { <span class="handle">{handle}</span> })}
             </span>
             <span class="hint">{note}</span>
+            {write}
         </li>
     }
 }

@@ -1,8 +1,10 @@
 use super::{Actions, Avatar, Clock, Day, MessageMenu, Reactions};
 use crate::{
+    markdown::{self, Audience},
+    mentions::may_name,
     model::{Message, MessageId},
     outbox::{Outbox, Status},
-    timeline::{Row, Rows, Span, spans},
+    timeline::{Row, Rows},
     url,
 };
 use leptos::prelude::*;
@@ -28,6 +30,7 @@ pub fn MessageRow(
     let message = Memo::new(move |_| row().message);
     let status = Memo::new(move |_| row().status);
     let opens_day = Memo::new(move |_| row().opens_day);
+    let opens_new = Memo::new(move |_| row().opens_new);
     let opens_group = Memo::new(move |_| row().opens_group);
     let done_with = Memo::new(move |_| message.read().deleted || status.read().is_some());
     let author = message.with_untracked(|message| message.author.clone());
@@ -56,11 +59,22 @@ pub fn MessageRow(
             autofocus=highlight
         >
             {move || opens_day.get().map(|day| view! { <Day day /> })}
+            {move || {
+                opens_new
+                    .get()
+                    .then(|| {
+                        view! {
+                            <div class="new" id="new" role="separator">
+                                <span>"New"</span>
+                            </div>
+                        }
+                    })
+            }}
             <article class="message" aria-label=format!("Message of {name}")>
                 {head} <Stamp message actions />
                 <div class="content">
                     <Quote message actions />
-                    <Body message />
+                    <Body message actions />
                     <Reactions message actions />
                     <Fate id status />
                 </div>
@@ -82,29 +96,25 @@ fn Stamp(message: Memo<Arc<Message>>, actions: Actions) -> impl IntoView {
 }
 
 #[component]
-fn Body(message: Memo<Arc<Message>>) -> impl IntoView {
+fn Body(message: Memo<Arc<Message>>, actions: Actions) -> impl IntoView {
+    let me = actions.me();
     let shown = Memo::new(move |_| {
         let message = message.read();
         (message.body.clone(), message.deleted, message.edited_at.is_some())
     });
-    move || {
-        let (body, deleted, edited) = shown.get();
-        if deleted {
-            return view! { <p class="body gone">"This message was deleted."</p> }.into_any();
+    let html = Memo::new(move |_| {
+        let (body, deleted, edited) = &*shown.read();
+        if *deleted {
+            return None;
         }
-        let text = spans(&body).into_iter().map(|span| match span {
-            Span::Text(text) => text.into_any(),
-            Span::Link(link) => {
-                let href = link.clone();
-                view! { <a href=href rel="noopener noreferrer nofollow ugc" target="_blank">{link}</a> }.into_any()
-            }
-        });
-        view! {
-            <p class="body">
-                {text.collect_view()} {edited.then(|| view! { <span class="edited">" (edited)"</span> })}
-            </p>
-        }
-        .into_any()
+        // Who comes and goes changes only messages that name somebody.
+        let people = may_name(body).then(|| actions.people().read());
+        let people = people.as_ref().map_or(&[] as &[String], |people| people.as_slice());
+        Some(markdown::html(body, Audience { people, me: me.as_deref() }, *edited))
+    });
+    move || match html.get() {
+        None => view! { <p class="body gone">"This message was deleted."</p> }.into_any(),
+        Some(html) => view! { <div class="body" inner_html=html></div> }.into_any(),
     }
 }
 
@@ -115,7 +125,7 @@ fn Quote(message: Memo<Arc<Message>>, actions: Actions) -> impl IntoView {
     let words = Memo::new(move |_| {
         actions.state().with(|state| {
             state.message(original).map(|message| {
-                let mut text: String = message.body.chars().take(120).collect();
+                let mut text = markdown::excerpt(&message.body, 120);
                 if message.deleted {
                     text = "a deleted message".into();
                 }

@@ -1,5 +1,5 @@
 use super::SearchLink;
-use crate::{model::Visibility, state::RoomState};
+use crate::{direct::split, model::Visibility, session, state::RoomState};
 use leptos::prelude::*;
 
 /// The room's name, who may see it, how many are in it.
@@ -10,9 +10,12 @@ pub fn RoomHeader(
 ) -> impl IntoView {
     let room = state.with_untracked(|state| state.room().clone());
     let count = Memo::new(move |_| state.with(|state| state.room().members));
+    let me = session::me();
+    let (sign, name) = split(&room, me.as_ref().map(|me| me.username.as_str()));
     let visibility = match room.visibility {
         Visibility::Public => "Public",
         Visibility::Members => "Members only",
+        Visibility::Private if sign == "@" => "Direct",
         Visibility::Private => "Private",
     };
     view! {
@@ -21,8 +24,8 @@ pub fn RoomHeader(
                 <span aria-hidden="true">"←"</span>
             </a>
             <h1>
-                <span class="sigil" aria-hidden="true">"#"</span>
-                {room.name}
+                <span class="sigil" aria-hidden="true">{sign}</span>
+                {name}
             </h1>
             <span class="visibility">{visibility}</span>
             <SearchLink room=room.slug />

@@ -1,6 +1,9 @@
 use crate::{
+    badges::Count,
+    direct::split,
+    live::Live,
     model::{Room, Visibility},
-    url,
+    session, url,
 };
 use leptos::prelude::*;
 
@@ -18,12 +21,37 @@ pub fn RoomLink(
         let path = pathname.get();
         (path == page || path.starts_with(&below)).then_some("page")
     };
-    let private = room.visibility == Visibility::Private;
+    let (id, live) = (room.id, use_context::<Live>());
+    let count = Memo::new(move |_| live.map(|live| live.unread_in(id)).unwrap_or_default());
+    let me = session::me();
+    let (sign, name) = split(&room, me.as_ref().map(|me| me.username.as_str()));
+    let private = room.visibility == Visibility::Private && sign == "#";
     view! {
-        <a class="room-link" href=href aria-current=here>
-            <span class="sigil" aria-hidden="true">{if private { "◆" } else { "#" }}</span>
-            <span class="name">{room.name}</span>
+        <a class="room-link" class:unread=move || { count.get().unread > 0 } href=href aria-current=here>
+            <span class="sigil" aria-hidden="true">{if private { "◆" } else { sign }}</span>
+            <span class="name">{name}</span>
             {private.then(|| view! { <span class="visually-hidden">" (private)"</span> })}
+            {move || badge(count.get())}
         </a>
     }
+}
+
+/// How much there is to read, and whether one is meant.
+fn badge(count: Count) -> Option<impl IntoView> {
+    let Count { unread, mentions } = count;
+    let (class, shown, said) = match mentions {
+        0 => ("badge", Count::text(unread), format!(", {} unread", Count::text(unread))),
+        _ => {
+            let said = format!(", {} unread, {} mention you", Count::text(unread), Count::text(mentions));
+            ("badge mention", format!("@{}", Count::text(mentions)), said)
+        }
+    };
+    (unread > 0).then(|| {
+        view! {
+            <span class=class>
+                <span aria-hidden="true">{shown}</span>
+                <span class="visually-hidden">{said}</span>
+            </span>
+        }
+    })
 }

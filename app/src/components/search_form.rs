@@ -1,5 +1,5 @@
-use crate::{model::MAX_SEARCH_CHARS, url};
-use leptos::{ev, leptos_dom::helpers::window_event_listener, prelude::*, wasm_bindgen::JsCast, web_sys};
+use crate::{direct::is_direct, model::MAX_SEARCH_CHARS, url};
+use leptos::{ev, prelude::*, wasm_bindgen::JsCast, web_sys};
 
 /// Where one says what to look for. A plain form: the answer is a page.
 #[component]
@@ -34,10 +34,11 @@ pub fn SearchForm(
             </span>
             {room
                 .map(|room| {
+                    let named = if is_direct(&room) { "this conversation".to_owned() } else { format!("#{room}") };
                     view! {
                         <label class="choice">
                             <input type="checkbox" name="room" value=room.clone() checked />
-                            {format!("Only in #{room}")}
+                            {format!("Only in {named}")}
                         </label>
                     }
                 })}

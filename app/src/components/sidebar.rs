@@ -1,5 +1,11 @@
-use super::{Account, Brand, RoomLink, SearchLine};
-use crate::{error::ApiError, model::Room, session};
+use super::{Account, Brand, RoomLink, SearchLine, Switcher};
+use crate::{
+    direct::is_direct,
+    error::ApiError,
+    live::Live,
+    model::{Room, Unread},
+    session,
+};
 use leptos::prelude::*;
 
 /// The rooms, and who one is.
@@ -7,10 +13,14 @@ use leptos::prelude::*;
 pub fn Sidebar(
     /// The rooms that the viewer may know of.
     rooms: Resource<Result<Vec<Room>, ApiError>>,
+    /// What the viewer has not read of them.
+    unread: Resource<Result<Vec<Unread>, ApiError>>,
 ) -> impl IntoView {
+    let live = use_context::<Live>();
     view! {
         <aside class="sidebar" aria-label="Rooms and account">
             <Brand />
+            <Switcher rooms />
             <SearchLine />
             <nav class="rooms" aria-label="Rooms">
                 <Transition fallback=|| {
@@ -18,9 +28,14 @@ pub fn Sidebar(
                 }>
                     {move || Suspend::new(async move {
                         let rooms = rooms.await.unwrap_or_default();
+                        if let (Some(live), Ok(unread)) = (live, unread.await) {
+                            live.counted(&unread);
+                        }
                         let (own, others): (Vec<_>, Vec<_>) = rooms.into_iter().partition(|room| room.role.is_some());
+                        let (direct, own): (Vec<_>, Vec<_>) = own.into_iter().partition(|room| is_direct(&room.slug));
                         view! {
                             <RoomGroup title="Your rooms" rooms=own />
+                            <RoomGroup title="Direct messages" rooms=direct />
                             <RoomGroup title=if session::me().is_some() { "Other rooms" } else { "Open rooms" } rooms=others />
                         }
                     })}

@@ -1,6 +1,7 @@
-use super::{Actions, Hydrated, MessageRow, anchor::Anchor};
+use super::{Actions, Hydrated, MessageRow, anchor::Anchor, copy::copy_code};
 use crate::{
     api, browser,
+    live::Live,
     model::{HistoryQuery, MessageId, Position},
     outbox::Outbox,
     session,
@@ -27,10 +28,12 @@ pub fn Timeline(
     actions: Actions,
     /// The message that the page is about.
     highlight: Option<MessageId>,
+    /// Up to where the reader had read when the page was opened, if there was more.
+    read: Option<Position>,
 ) -> impl IntoView {
     let state = actions.state();
     let slug = StoredValue::new(actions.slug());
-    let rows = laid_out(actions);
+    let rows = laid_out(actions, read);
     let scroller = NodeRef::<html::Div>::new();
     // Where the newest message was when the reader scrolled away from it.
     let left_at = RwSignal::new(None::<Position>);
@@ -43,7 +46,12 @@ pub fn Timeline(
 
     let read_older = move || {
         if !reading.get_untracked() && state.with_untracked(|state| state.older()) {
-            read(actions, reading, true);
+            read_stretch(actions, reading, anchor, true);
+        }
+    };
+    let read_newer = move || {
+        if !reading.get_untracked() && state.with_untracked(|state| state.newer()) {
+            read_stretch(actions, reading, anchor, false);
         }
     };
     let on_scroll = move |_| {
@@ -62,6 +70,9 @@ pub fn Timeline(
         if scroller.scroll_height() - scroller.client_height() - from_end < EARLY_PX {
             read_older();
         }
+        if from_end < EARLY_PX {
+            read_newer();
+        }
     };
     let missed = Memo::new(move |_| left_at.get().map(|at| state.with(|state| state.count_after(at))));
     let to_end = move |_| {
@@ -69,6 +80,23 @@ pub fn Timeline(
             scroller.set_scroll_top(0);
         }
     };
+    if highlight.is_none() && read.is_some() {
+        // Where reading goes on. One that is in view already moves nothing.
+        Effect::new(move || {
+            if let Some(row) = document().get_element_by_id("new") {
+                browser::scroll_into_view(&row);
+            }
+        });
+    }
+    let live = use_context::<Live>();
+    Effect::new(move || {
+        let Some(live) = live.filter(|live| live.visible().get() && left_at.get().is_none()) else { return };
+        // As far as the stretch goes; what came to nothing after it is read with it.
+        let seen = state.with(|state| if state.newer() { state.last() } else { Some(state.at()) });
+        if let Some(at) = seen {
+            live.seen(state.with_untracked(|state| state.id()), slug.get_value(), at);
+        }
+    });
     if let Some(id) = highlight {
         Effect::new(move || {
             if let Some(row) = document().get_element_by_id(&format!("m-{id}")) {
@@ -80,7 +108,7 @@ pub fn Timeline(
     let newer = Memo::new(move |_| state.with(|state| state.newer().then(|| state.last()).flatten()));
     view! {
         <div class="timeline">
-            <div class="scroller" node_ref=scroller on:scroll=on_scroll tabindex="0" role="region" aria-label="Message history">
+            <div class="scroller" node_ref=scroller on:scroll=on_scroll on:click=|event| copy_code(&event) tabindex="0" role="region" aria-label="Message history">
                 <div class="history">
                     {move || match older.get() {
                         Some(at) => {
@@ -111,7 +139,7 @@ pub fn Timeline(
                                 let on_click = move |event: leptos::ev::MouseEvent| {
                                     event.prevent_default();
                                     if !reading.get_untracked() {
-                                        read(actions, reading, false);
+                                        read_stretch(actions, reading, anchor, false);
                                     }
                                 };
                                 let href = format!("{}?after={at}", url::room(&slug.get_value()));
@@ -125,11 +153,12 @@ pub fn Timeline(
                             })
                     }}
                     <div id="end"></div>
+                    {seen_without_script(actions)}
                 </div>
             </div>
             {move || match (newer.get(), missed.get()) {
                 (Some(_), _) => {
-                    Some(view! { <a class="button jump" href=url::room(&slug.get_value())>"Jump to latest ↓"</a> }.into_any())
+                    Some(view! { <a class="button jump" href=url::latest(&slug.get_value())>"Jump to latest ↓"</a> }.into_any())
                 }
                 (None, Some(missed)) => {
                     Some(
@@ -148,15 +177,23 @@ pub fn Timeline(
     }
 }
 
-fn laid_out(actions: Actions) -> Memo<Rows> {
+/// Without a script the page says by loading this that it was seen. As text: where scripts run, it is no element.
+fn seen_without_script(actions: Actions) -> impl IntoView {
+    session::me()?;
+    let at = actions.state().with_untracked(|state| if state.newer() { state.last() } else { Some(state.at()) })?;
+    let image = format!(r#"<img src="{}/seen?at={at}" alt="" width="1" height="1">"#, url::room(&actions.slug()));
+    Some(view! { <noscript inner_html=image></noscript> })
+}
+
+fn laid_out(actions: Actions, read: Option<Position>) -> Memo<Rows> {
     let outbox = use_context::<Outbox>();
     let (state, me, hydrated) = (actions.state(), session::me(), Hydrated::signal());
     Memo::new(move |_| {
         let local = hydrated.get();
         let day = |at| if local { browser::day(at) } else { i64::div_euclid(at, when::DAY) };
         state.with(|state| match outbox {
-            Some(outbox) => outbox.queue().with(|queue| lay_out(state, queue.of(state.id()), me.as_ref(), day)),
-            None => lay_out(state, [].iter(), me.as_ref(), day),
+            Some(outbox) => outbox.queue().with(|queue| lay_out(state, queue.of(state.id()), me.as_ref(), read, day)),
+            None => lay_out(state, [].iter(), me.as_ref(), read, day),
         })
     })
 }
@@ -164,15 +201,16 @@ fn laid_out(actions: Actions) -> Memo<Rows> {
 /// What stands before the first message of a room.
 #[component]
 fn Beginning(actions: Actions, rows: Memo<Rows>) -> impl IntoView {
-    let name = actions.state().with_untracked(|state| state.room().name.clone());
+    let name = actions.room_called();
     let empty = Memo::new(move |_| rows.read().order.is_empty());
     view! {
         <p class="beginning">
             {move || {
                 if empty.get() {
-                    format!("Nothing has been said in #{name} yet. The first message is yours.")
+                    let place = if name.starts_with('@') { "to" } else { "in" };
+                    format!("Nothing has been said {place} {name} yet. The first message is yours.")
                 } else {
-                    format!("This is the beginning of #{name}.")
+                    format!("This is the beginning of {name}.")
                 }
             }}
         </p>
@@ -180,7 +218,7 @@ fn Beginning(actions: Actions, rows: Memo<Rows>) -> impl IntoView {
 }
 
 /// Reads the stretch before or after the one that is shown.
-fn read(actions: Actions, reading: RwSignal<bool>, older: bool) {
+fn read_stretch(actions: Actions, reading: RwSignal<bool>, anchor: Anchor, older: bool) {
     let state = actions.state();
     reading.set(true);
     spawn_local(async move {
@@ -198,6 +236,10 @@ fn read(actions: Actions, reading: RwSignal<bool>, older: bool) {
             let (before, after) = (query.before, query.after);
             match browser::within_ms(10_000, api::history(actions.slug(), query)).await {
                 Some(Ok(page)) => {
+                    if !older {
+                        // What is at the end now is in the middle then.
+                        anchor.hold();
+                    }
                     let merged = state.try_update(|state| {
                         // Read anew meanwhile, the stretch may have other ends.
                         let adjoins = if older { state.first() == before } else { state.last() == after };

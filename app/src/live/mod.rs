@@ -6,6 +6,7 @@
 #[cfg(any(test, feature = "hydrate"))]
 mod asks;
 mod backoff;
+mod counting;
 #[cfg(feature = "hydrate")]
 mod read_again;
 #[cfg(any(test, feature = "hydrate"))]
@@ -14,7 +15,13 @@ mod reads;
 mod socket;
 mod typing;
 
-use crate::{model::RoomId, outbox::Outbox, protocol::Status, state::RoomState};
+use crate::{
+    badges::Badges,
+    model::{RoomId, User},
+    outbox::Outbox,
+    protocol::Status,
+    state::RoomState,
+};
 pub use backoff::backoff_ms;
 use leptos::prelude::*;
 use std::collections::HashMap;
@@ -43,6 +50,8 @@ pub enum Command {
     Watch(RoomId),
     /// Hear of it no more.
     Unwatch(RoomId),
+    /// There may be more rooms whose messages are counted.
+    Count,
     /// Something suggests that the network is back, or that it was gone unnoticed.
     Wake,
 }
@@ -59,27 +68,37 @@ pub struct Live {
     status: RwSignal<Status>,
     watched: StoredValue<HashMap<RoomId, RwSignal<RoomState>>>,
     typing: RwSignal<Typing>,
+    badges: RwSignal<Badges>,
+    rooms_changed: RwSignal<u32>,
+    counting: StoredValue<counting::Counting>,
+    visible: RwSignal<bool>,
     #[cfg(feature = "hydrate")]
     reads: StoredValue<reads::Reads>,
     commands: StoredValue<Option<Commands>>,
     outbox: Outbox,
+    me: StoredValue<Option<User>>,
     /// Somebody is signed in, so a connection without a session is no connection.
     signed_in: bool,
 }
 
 impl Live {
     /// Makes the tab's connection; it opens with the first room that is watched.
-    pub fn provide(outbox: Outbox, signed_in: bool) -> Self {
+    pub fn provide(outbox: Outbox, me: Option<User>) -> Self {
         let live = Self {
             link: RwSignal::new(Link::Connecting),
             status: RwSignal::new(Status::WELL),
             watched: StoredValue::default(),
             typing: RwSignal::default(),
+            badges: RwSignal::default(),
+            rooms_changed: RwSignal::default(),
+            counting: StoredValue::default(),
+            visible: RwSignal::new(true),
             #[cfg(feature = "hydrate")]
             reads: StoredValue::default(),
             commands: StoredValue::new(None),
             outbox,
-            signed_in,
+            signed_in: me.is_some(),
+            me: StoredValue::new(me),
         };
         provide_context(live);
         live
@@ -93,6 +112,11 @@ impl Live {
     /// What works at the other end of the connection.
     pub fn status(self) -> Signal<Status> {
         self.status.into()
+    }
+
+    /// Whether the tab is in view.
+    pub fn visible(self) -> Signal<bool> {
+        self.visible.into()
     }
 
     /// Who types in a room just now, by user name.
@@ -139,10 +163,13 @@ impl Live {
         // A queue this long means that the socket's task is stuck; it reads the watched rooms anew when it connects.
         let (sender, receiver) = futures::channel::mpsc::channel(64);
         self.commands.set_value(Some(sender));
+        self.visible.set(crate::browser::visible());
         for event in ["online", "visibilitychange", "pageshow"] {
             // The listeners live as long as the tab's connection does, which is as long as the tab.
             let _ = window_event_listener_untyped(event, move |_| {
-                if crate::browser::visible() {
+                let visible = crate::browser::visible();
+                self.visible.set(visible);
+                if visible {
                     self.command(Command::Wake);
                 }
             });

@@ -35,7 +35,7 @@ async fn read(live: Live, room: RoomId) {
     while let Some((state, _)) = wanted(live, room) {
         let asked = state.try_with_untracked(|state| (state.room().slug.clone(), state.anew()));
         let Some((slug, query)) = asked else { return };
-        match within_ms(READ_MS, api::room_view(slug, query)).await {
+        match within_ms(READ_MS, api::room_view(slug, query, false)).await {
             Some(Ok(view)) => {
                 // Another page may show the room now: it asks for itself, and may have been told to read by now.
                 let Some((shown, reason)) = wanted(live, room) else { return };

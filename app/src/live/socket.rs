@@ -10,13 +10,14 @@ use super::{
 use crate::{
     api,
     browser::{now, random, sleep_ms, within_ms},
-    model::{Millis, Position, RoomId},
+    model::{Event, Millis, Position, RoomId},
     protocol::{ClientFrame, HEARTBEAT_MS, ResyncReason, SILENCE_MS, SUBPROTOCOL, ServerFrame, Status, close},
     state::{Applied, RoomState},
 };
 use futures::{FutureExt, SinkExt, StreamExt, channel::mpsc::Receiver, select, stream::SplitSink};
 use gloo_net::websocket::{Message, WebSocketError, futures::WebSocket};
 use leptos::prelude::*;
+use std::collections::HashSet;
 
 /// How long opening may take.
 const OPEN_MS: u64 = 10_000;
@@ -24,6 +25,8 @@ const OPEN_MS: u64 = 10_000;
 const PROBE_MS: Millis = 5_000;
 /// How long a connection is gone before the page speaks of it.
 const NOTICE_MS: Millis = 2_000;
+/// Of so many rooms messages are counted as they come. The server lets a connection watch a few more.
+const MAX_COUNTED: usize = 400;
 /// How often the time is looked at, however many frames come.
 const TICK_MS: u64 = 500;
 
@@ -42,8 +45,9 @@ enum End {
 pub async fn run(live: Live, mut commands: Receiver<Command>) {
     let mut failures = 0;
     let mut gone_since = now();
+    let mut again = false;
     loop {
-        let mut connection = Connection { live, asks: Asks::default(), greeted: false };
+        let mut connection = Connection { live, asks: Asks::default(), greeted: false, again, counted: HashSet::new() };
         let end = connection.run(&mut commands, gone_since).await;
         live.watched.with_value(|watched| {
             for state in watched.values() {
@@ -51,6 +55,7 @@ pub async fn run(live: Live, mut commands: Receiver<Command>) {
             }
         });
         if connection.greeted {
+            again = true;
             failures = 0;
             gone_since = now();
         }
@@ -106,6 +111,10 @@ struct Connection {
     asks: Asks,
     /// The server has said hello.
     greeted: bool,
+    /// It is not the tab's first.
+    again: bool,
+    /// Rooms that are heard of for their counts, shown or not.
+    counted: HashSet<RoomId>,
 }
 
 /// The half of a socket that sends.
@@ -144,10 +153,12 @@ impl Connection {
                 },
                 command = commands.next() => match command {
                     Some(Command::Watch(room)) if self.greeted => self.subscribe(room, &mut sender).await,
-                    Some(Command::Unwatch(room)) if self.greeted => {
+                    // Still counted, it is still heard of.
+                    Some(Command::Unwatch(room)) if self.greeted && self.known(room).is_none() => {
                         self.asks.dropped(room);
                         send(&mut sender, ClientFrame::Unsubscribe { room }).await;
                     }
+                    Some(Command::Count) if self.greeted => self.count(&mut sender).await,
                     Some(Command::Wake) if self.greeted && doubted.is_none() => {
                         doubted = Some(now());
                         send(&mut sender, ClientFrame::Ping).await;
@@ -190,11 +201,13 @@ impl Connection {
                 for room in self.live.watched.with_value(|watched| watched.keys().copied().collect::<Vec<_>>()) {
                     self.subscribe(room, sender).await;
                 }
+                self.count(sender).await;
+                self.live.connected(self.again);
             }
             ServerFrame::Subscribed { room, at, recovered } => {
                 let state = self.state(room);
                 // Counted whether anybody shows the room or not: the answers after it must find their questions.
-                let known = state.and_then(|state| state.try_with_untracked(RoomState::at));
+                let known = self.known(room);
                 match self.asks.subscribed(room, known.unwrap_or(Position::START)) {
                     Answer::Stands => match state?.try_update_untracked(|state| state.subscribed(at, recovered))? {
                         Applied::Hole => read_again(self.live, room, ResyncReason::TooOld),
@@ -205,6 +218,7 @@ impl Connection {
                 }
             }
             ServerFrame::Event { room, at, prev, event } => {
+                self.hear(room, at, prev, &event);
                 let state = self.state(room)?;
                 let said_by = author(&event).map(str::to_owned);
                 let applied = state.try_maybe_update(|state| {
@@ -226,9 +240,17 @@ impl Connection {
             }
             ServerFrame::Resync { room, reason } => {
                 self.asks.resynced(room);
-                read_again(self.live, room, reason);
+                if self.state(room).is_some() {
+                    read_again(self.live, room, reason);
+                } else {
+                    // Too much happened to be told one by one.
+                    self.counted.remove(&room);
+                    self.live.count_again();
+                }
             }
             ServerFrame::Typing { room, user } => self.live.typing.update(|typing| typing.heard(room, user, now())),
+            ServerFrame::Read { room, at } => self.live.read(room, at),
+            ServerFrame::Membership { .. } => self.live.other_rooms(),
             ServerFrame::Status(status) => self.live.status.set(status),
             ServerFrame::Reconnect { after_ms } => return Some(End::Resume { after_ms }),
             ServerFrame::Error { room: Some(room), .. } => self.asks.refused(room, now(), random()),
@@ -241,14 +263,42 @@ impl Connection {
         self.live.watched.with_value(|watched| watched.get(&room).copied())
     }
 
+    /// Up to where the tab knows a room: its page, or else the count of it.
+    fn known(&self, room: RoomId) -> Option<Position> {
+        let shown = self.state(room).and_then(|state| state.try_with_untracked(RoomState::at));
+        shown.or_else(|| self.live.badges.with_untracked(|badges| badges.upto(room)))
+    }
+
     async fn subscribe(&mut self, room: RoomId, sender: &mut Sender) {
-        match self.state(room).and_then(|state| state.try_with_untracked(RoomState::at)) {
+        match self.known(room) {
             Some(since) => {
                 self.asks.asked(room, since, now(), random());
-                send(sender, ClientFrame::Subscribe { room, since: Some(since) }).await;
+                let counting = self.state(room).is_none();
+                send(sender, ClientFrame::Subscribe { room, since: Some(since), counting }).await;
             }
             None => self.asks.dropped(room),
         }
+    }
+
+    /// Subscribes to the reader's rooms that are not heard of yet.
+    async fn count(&mut self, sender: &mut Sender) {
+        let rooms = self.live.badges.with_untracked(|badges| badges.rooms().collect::<Vec<_>>());
+        for (room, _) in rooms {
+            if self.counted.len() < MAX_COUNTED && self.counted.insert(room) && self.state(room).is_none() {
+                self.subscribe(room, sender).await;
+            }
+        }
+    }
+
+    fn hear(&self, room: RoomId, at: Position, prev: Option<Position>, event: &Event) {
+        let Some(me) = &self.live.me.with_value(Clone::clone) else { return };
+        let Some(upto) = self.live.badges.with_untracked(|badges| badges.upto(room)).filter(|upto| *upto < at) else {
+            return;
+        };
+        if prev.is_some_and(|prev| prev > upto) {
+            self.live.count_again();
+        }
+        self.live.badges.update(|badges| badges.heard(room, at, event, me));
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::{api, components::Sidebar, error::ApiError, model::Room};
+use crate::{api, components::Sidebar, error::ApiError, live::Live, model::Room};
 use leptos::prelude::*;
 use leptos_router::components::Outlet;
 
@@ -9,11 +9,20 @@ pub struct Rooms(pub Resource<Result<Vec<Room>, ApiError>>);
 /// The rooms on the side, a page beside them.
 #[component]
 pub fn Frame() -> impl IntoView {
-    let rooms = Resource::new_blocking(|| (), |()| api::rooms());
+    let live = expect_context::<Live>();
+    let rooms = Resource::new_blocking(move || live.rooms_changed(), |_| api::rooms());
+    let unread = Resource::new_blocking(move || live.rooms_changed(), |_| api::unread_rooms());
     provide_context(Rooms(rooms));
+    Effect::new(move || live.count());
+    let any = Memo::new(move |_| live.unread().unread > 0);
+    Effect::new(move || {
+        if let Some(icon) = document().get_element_by_id("icon") {
+            let _ = icon.set_attribute("href", if any.get() { "/favicon-unread.svg" } else { "/favicon.svg" });
+        }
+    });
     view! {
         <div class="frame">
-            <Sidebar rooms />
+            <Sidebar rooms unread />
             <Outlet />
         </div>
     }

@@ -1,6 +1,7 @@
 use super::frame::Rooms;
 use crate::{
-    components::{CreateRoom, GuestForm, Problem, RoomLink},
+    components::{CreateRoom, Direct, GuestForm, Problem, RoomLink},
+    direct::is_direct,
     error::ApiError,
     model::{Room, Visibility},
     session,
@@ -19,7 +20,7 @@ pub fn HomePage() -> impl IntoView {
     let error = query.get("error").filter(|_| query.get("form").is_none());
     let problem = error.map(words::explain).unwrap_or_default().to_owned();
     let me = session::me();
-    let signed_in = me.is_some();
+    let (signed_in, registered) = (me.is_some(), me.as_ref().is_some_and(|me| !me.guest));
     view! {
         <Title text="" />
         <main id="main" class="home" tabindex="-1">
@@ -47,6 +48,7 @@ pub fn HomePage() -> impl IntoView {
                 })}
             </Transition>
             {signed_in.then(|| view! { <CreateRoom /> })}
+            {registered.then(|| view! { <Direct /> })}
         </main>
     }
 }
@@ -76,8 +78,10 @@ fn Directory(rooms: Result<Vec<Room>, ApiError>) -> impl IntoView {
         Ok(rooms) if rooms.is_empty() => view! { <p class="hint">"There is no room to see yet."</p> }.into_any(),
         Ok(rooms) => {
             let (own, others): (Vec<_>, Vec<_>) = rooms.into_iter().partition(|room| room.role.is_some());
+            let (direct, own): (Vec<_>, Vec<_>) = own.into_iter().partition(|room| is_direct(&room.slug));
             view! {
                 <RoomCards title="Your rooms" rooms=own />
+                <RoomCards title="Direct messages" rooms=direct />
                 <RoomCards title=if session::me().is_some() { "Other rooms" } else { "Open rooms" } rooms=others />
             }
             .into_any()
@@ -100,6 +104,7 @@ fn RoomCards(title: &'static str, rooms: Vec<Room>) -> impl IntoView {
 #[component]
 fn RoomCard(room: Room) -> impl IntoView {
     let kind = match room.visibility {
+        _ if is_direct(&room.slug) => "Direct",
         Visibility::Public => "Public",
         Visibility::Members => "Members only",
         Visibility::Private => "Private",

@@ -8,7 +8,7 @@ mod register;
 mod room;
 mod search;
 
-pub use frame::Frame;
+pub use frame::{Frame, Rooms};
 pub use home::HomePage;
 pub use login::LoginPage;
 pub use not_found::NotFoundPage;

@@ -2,9 +2,11 @@ use super::NotFoundPage;
 use crate::{
     api::{self, RoomData},
     components::{Actions, Banner, Composer, JoinBar, Kept, MemberList, RoomHeader, Timeline},
+    direct,
     error::ApiError,
     live::Live,
     model::{HistoryQuery, MessageId},
+    session,
     state::RoomState,
     url::Query,
     words,
@@ -19,6 +21,8 @@ struct Wanted {
     slug: String,
     /// `None`: the address names a message by what cannot be an id.
     history: Option<HistoryQuery>,
+    /// The newest messages, however many before them are unread.
+    latest: bool,
     reply_to: Option<MessageId>,
     kept: Kept,
     problem: String,
@@ -29,10 +33,13 @@ struct Wanted {
 pub fn RoomPage() -> impl IntoView {
     let wanted = wanted();
     let view = Resource::new_blocking(
-        move || wanted.with(|wanted| (wanted.slug.clone(), wanted.history.clone())),
-        |(slug, history)| async move {
+        move || wanted.with(|wanted| (wanted.slug.clone(), wanted.history.clone(), wanted.latest)),
+        |(slug, history, latest)| async move {
             match history {
-                Some(history) => api::room_view(slug, history).await,
+                Some(history) => {
+                    let from_unread = !latest && history == HistoryQuery::default();
+                    api::room_view(slug, history, from_unread).await
+                }
                 None => Err(ApiError::NotFound),
             }
         },
@@ -79,6 +86,7 @@ fn wanted() -> Memo<Wanted> {
                 limit: None,
                 at_least: query.parsed("at_least"),
             }),
+            latest: query.get("latest").is_some(),
             reply_to: query.parsed("reply_to"),
             kept: Kept { draft: query.text("draft"), id: query.parsed("id") },
             problem: if problem.is_empty() { String::new() } else { format!("{problem}{text}") },
@@ -88,8 +96,8 @@ fn wanted() -> Memo<Wanted> {
 
 #[component]
 fn RoomBody(view: RoomData, wanted: Wanted) -> impl IntoView {
-    let RoomData { room, members, page, older, newer } = view;
-    let title = format!("#{}", room.name);
+    let RoomData { room, members, page, older, newer, read } = view;
+    let title = direct::called(&room, session::me().as_ref().map(|me| me.username.as_str()));
     let highlight = wanted.history.and_then(|history| history.around);
     let state = RwSignal::new(RoomState::new(room, members, &page, older, newer));
     let actions = Actions::new(state, wanted.reply_to, wanted.problem);
@@ -108,7 +116,7 @@ fn RoomBody(view: RoomData, wanted: Wanted) -> impl IntoView {
         <main id="main" class="room" tabindex="-1">
             <RoomHeader state />
             <Banner />
-            <Timeline actions highlight />
+            <Timeline actions highlight read />
             {move || match (joined.get(), at_end.get()) {
                 (true, true) => view! { <Composer actions kept=kept.clone() /> }.into_any(),
                 (true, false) => ().into_any(),

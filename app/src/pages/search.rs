@@ -1,8 +1,10 @@
 use crate::{
     api,
     components::{Avatar, Moment, Problem, SearchForm},
+    direct::split_name,
     error::ApiError,
     model::{SearchHit, SearchPage as Found, SearchQuery},
+    session,
     url::{self, Query},
     words,
 };
@@ -133,9 +135,10 @@ fn Hits(found: Found, wanted: SearchQuery) -> impl IntoView {
 #[component]
 fn Hit(hit: SearchHit) -> impl IntoView {
     let SearchHit { message, room, excerpt } = hit;
-    let (author, name) = (message.author, room.name);
+    let (author, me) = (message.author, session::me());
+    let (sign, name) = split_name(&room.slug, &room.name, me.as_ref().map(|me| me.username.as_str()));
     let href = url::message(&room.slug, message.id);
-    let label = format!("Message of {} in {name}", author.display_name);
+    let label = format!("Message of {} in {sign}{name}", author.display_name);
     let text = excerpt.into_iter().map(|piece| match piece.found {
         true => view! { <mark>{piece.text}</mark> }.into_any(),
         false => piece.text.into_any(),
@@ -146,7 +149,7 @@ fn Hit(hit: SearchHit) -> impl IntoView {
                 <Avatar user=author.clone() />
                 <p class="hit-head">
                     <span class="author" title=format!("@{}", author.username)>{author.display_name}</span>
-                    <a class="in" href=url::room(&room.slug)>"#" {name}</a>
+                    <a class="in" href=url::room(&room.slug)>{sign} {name}</a>
                     <Moment at=message.sent_at />
                 </p>
                 <a class="body" href=href>{text.collect_view()}</a>

@@ -187,7 +187,7 @@ impl Server {
         let (page, older) = self.older_page(n, query.before, limit);
         let newest = self.fold(n).messages.last().map(|m| m.at);
         let newer = query.before.is_some_and(|before| newest.is_some_and(|newest| newest >= before));
-        RoomData { room: room(members.len() as u64), members, page, older, newer }
+        RoomData { room: room(members.len() as u64), members, page, older, newer, read: None }
     }
 }
 

@@ -93,7 +93,7 @@ fn short(messages: Vec<Message>, as_of: Position) -> MessagePage {
 }
 
 fn view(page: MessagePage, older: bool, newer: bool) -> RoomData {
-    RoomData { room: room(), members: vec![], page, older, newer }
+    RoomData { room: room(), members: vec![], page, older, newer, read: None }
 }
 
 fn empty() -> RoomState {

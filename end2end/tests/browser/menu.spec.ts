@@ -8,7 +8,7 @@ test("a message stays where it is when its menu opens, and the newest message's 
   for (let n = 0; n < 30; n++) await api.post(ada, room, `line ${n}`);
   const shown = await new RoomPage(await newPerson(ada)).open(server.url, room);
   await live(api, ada, room, shown);
-  const row = (text: string) => shown.page.getByRole('article').filter({ has: shown.page.locator('p.body', { hasText: text }) });
+  const row = (text: string) => shown.page.getByRole('article').filter({ has: shown.page.locator('.body', { hasText: text }) });
   const top = async (text: string) => (await row(text).boundingBox())?.y ?? NaN;
 
   const before = await top('line 20');

@@ -146,6 +146,15 @@ pub enum Notice {
         /// The record's position.
         at: Position,
     },
+    /// Somebody has read a room up to a position: their other devices show it so.
+    Read {
+        /// The room.
+        room: RoomId,
+        /// Who.
+        user: UserId,
+        /// Up to here.
+        at: Position,
+    },
     /// Of a later version: ignored.
     #[serde(other)]
     Unknown,

@@ -11,7 +11,12 @@ use app::{
     error::ApiError,
     model::{MessageId, MessagePage, Position, Posted, Written},
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -90,6 +95,25 @@ pub(super) async fn mark_read(
     web.service.mark_read(&who, &room, read.at).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+#[derive(Deserialize)]
+pub(super) struct SeenUpTo {
+    at: Position,
+}
+
+/// What a page without a script shows is read: an image that only such a page loads. Like [`mark_read`], it moves forward
+/// only; a page of another site has no cookie for it.
+pub(super) async fn seen(
+    State(web): State<Web>,
+    SignedInViewer(who): SignedInViewer,
+    Path(room): Path<String>,
+    Query(seen): Query<SeenUpTo>,
+) -> Result<impl IntoResponse, Problem> {
+    web.service.mark_read(&who, &room, seen.at).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store"), (header::CONTENT_TYPE, "image/svg+xml")], NOTHING))
+}
+
+const NOTHING: &str = r#"<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>"#;
 
 pub(super) async fn typing(
     State(web): State<Web>,

@@ -94,6 +94,8 @@ fn api() -> Router<Web> {
         .route("/sessions/refresh", post(sessions::refresh))
         .route("/sessions/current", delete(sessions::sign_out))
         .route("/me", get(sessions::me))
+        .route("/me/unread", get(rooms::unread))
+        .route("/direct", post(rooms::direct))
         .route("/rooms", get(rooms::list).post(rooms::create))
         .route("/rooms/{room}", get(rooms::show))
         .route("/rooms/{room}/members", get(rooms::members))
@@ -121,6 +123,7 @@ pub fn router(web: Web) -> Router {
     let people = Router::new()
         .nest("/api/v1", api())
         .route("/ws", get(socket::connect))
+        .route("/rooms/{slug}/seen", get(messages::seen))
         .merge(pages::router(&web))
         .layer(middleware::from_fn_with_state(web.clone(), identity::identify))
         .with_state(web.clone());

@@ -9,7 +9,7 @@ use super::{
 use app::{
     backend::{Backend, Member},
     error::ApiError,
-    model::{Room, Visibility, Written},
+    model::{Room, Unread, Visibility, Written},
 };
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -22,9 +22,19 @@ pub(super) struct NewRoom {
     visibility: String,
 }
 
+#[derive(Deserialize)]
+pub(super) struct People {
+    people: Vec<String>,
+}
+
 #[derive(Serialize)]
 pub(super) struct Rooms {
     rooms: Vec<Room>,
+}
+
+#[derive(Serialize)]
+pub(super) struct UnreadRooms {
+    rooms: Vec<Unread>,
 }
 
 #[derive(Serialize)]
@@ -39,14 +49,31 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<serde_json::Value>), Problem> {
     let visibility: Visibility = new.visibility.parse().map_err(ApiError::from)?;
     let (room, written) = web.service.create_room(&who, &new.name, visibility).await?;
-    let body = serde_json::json!({
+    Ok((StatusCode::CREATED, Json(made(&room, &written))))
+}
+
+/// A room as whoever made it is told.
+fn made(room: &Room, written: &Written) -> serde_json::Value {
+    serde_json::json!({
         "id": room.id, "slug": room.slug, "name": room.name, "visibility": room.visibility, "at": written.at,
-    });
-    Ok((StatusCode::CREATED, Json(body)))
+    })
+}
+
+pub(super) async fn direct(
+    State(web): State<Web>,
+    SignedInViewer(who): SignedInViewer,
+    Body(with): Body<People>,
+) -> Result<(StatusCode, Json<serde_json::Value>), Problem> {
+    let (room, written, new) = web.service.direct(&who, &with.people).await?;
+    Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(made(&room, &written))))
 }
 
 pub(super) async fn list(State(web): State<Web>, Anyone(who): Anyone) -> Answer<Rooms> {
     Ok(Json(Rooms { rooms: web.service.rooms(who.viewer()).await? }))
+}
+
+pub(super) async fn unread(State(web): State<Web>, SignedInViewer(who): SignedInViewer) -> Answer<UnreadRooms> {
+    Ok(Json(UnreadRooms { rooms: web.service.unread(&who).await? }))
 }
 
 pub(super) async fn show(State(web): State<Web>, Anyone(who): Anyone, Path(room): Path<String>) -> Answer<Room> {

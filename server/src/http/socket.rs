@@ -4,12 +4,12 @@
 use super::{Web, identity::Identity, problem::Problem};
 use crate::{
     auth::{AuthError, Kind, Verified},
-    hub::{Close, Connection, Outgoing},
+    hub::{Close, Connection, Outgoing, Since},
     time::now,
 };
 use app::{
     error::{ApiError, Outcome},
-    model::{Position, RoomId},
+    model::RoomId,
     protocol::{
         BEARER_PREFIX, ClientFrame, HEARTBEAT_MS, MAX_CLIENT_FRAME_BYTES, SILENCE_MS, SUBPROTOCOL, ServerFrame, Status,
     },
@@ -171,7 +171,9 @@ impl Client<'_> {
 
     async fn frame(&mut self, frame: ClientFrame) {
         match frame {
-            ClientFrame::Subscribe { room, since } => self.subscribe(room, since).await,
+            ClientFrame::Subscribe { room, since, counting } => {
+                self.subscribe(room, Since { at: since, counting }).await
+            }
             ClientFrame::Unsubscribe { room } => {
                 if self.rooms.remove(&room) {
                     self.web.hub.unsubscribe(self.connection, room);
@@ -181,7 +183,7 @@ impl Client<'_> {
         }
     }
 
-    async fn subscribe(&mut self, room: RoomId, since: Option<Position>) {
+    async fn subscribe(&mut self, room: RoomId, since: Since) {
         if self.rooms.len() >= MAX_ROOMS && !self.rooms.contains(&room) {
             return self.connection.send_error(Some(room), format!("{MAX_ROOMS} rooms a connection, no more"));
         }

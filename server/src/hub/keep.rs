@@ -4,17 +4,16 @@
 use super::{
     Sources, compare,
     compare::Compared,
-    connection::Connection,
+    connections::Connections,
     follow::Follow,
-    lock,
     rooms::{Rooms, TaskId},
     standstill::{self, Lacking},
 };
 use crate::{fanout::Signal, log::Followed};
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     future::pending,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
@@ -37,7 +36,7 @@ pub(super) const ASK_SESSIONS_EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Keeper {
     pub sources: Arc<Sources>,
     pub rooms: Arc<Rooms>,
-    pub connections: Arc<Mutex<HashMap<u64, Arc<Connection>>>>,
+    pub connections: Arc<Connections>,
     /// Something may have been missed.
     pub gap: Arc<Notify>,
 }
@@ -216,7 +215,7 @@ impl Keeper {
         if ticks.is_multiple_of(turns) {
             self.sources.tell_node(&Signal::Gap);
         }
-        for connection in lock(&self.connections).values() {
+        for connection in self.connections.all() {
             if connection.id() % turns == ticks % turns {
                 connection.ask_session();
             }

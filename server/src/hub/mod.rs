@@ -15,11 +15,10 @@ use crate::{
     store::{RoomRow, Store},
 };
 use app::{
-    model::{Position, RoomId, SessionId},
+    model::{RoomId, SessionId, UserId},
     protocol::{ResyncReason, ServerFrame},
 };
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
@@ -29,6 +28,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 mod backfill;
 mod compare;
 pub mod connection;
+mod connections;
 mod ends;
 mod follow;
 mod keep;
@@ -37,7 +37,10 @@ mod room;
 mod rooms;
 mod standstill;
 
+use connection::encode;
 pub use connection::{Close, Connection, Outgoing};
+use connections::Connections;
+pub use room::Since;
 use room::{RoomTask, ToRoom};
 use rooms::{Rooms, Watched};
 
@@ -50,7 +53,7 @@ const SUBSCRIBE_DEADLINE: Duration = Duration::from_secs(5);
 pub struct Hub {
     sources: Arc<Sources>,
     rooms: Arc<Rooms>,
-    connections: Arc<Mutex<HashMap<u64, Arc<Connection>>>>,
+    connections: Arc<Connections>,
     gap: Arc<Notify>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -153,12 +156,23 @@ impl Hub {
         match notice {
             Notice::SessionsEnded { sessions } => self.end_sessions(&sessions),
             Notice::Typing { room, user } => drop(self.rooms.hand(room, ToRoom::Typing(user))),
-            Notice::MemberChanged { .. } | Notice::Unknown => {}
+            Notice::MemberChanged { room, user, .. } => self.tell(user, &ServerFrame::Membership { room }),
+            Notice::Read { room, user, at } => self.tell(user, &ServerFrame::Read { room, at }),
+            Notice::Unknown => {}
+        }
+    }
+
+    /// All devices of somebody, what they may do without.
+    fn tell(&self, user: UserId, frame: &ServerFrame) {
+        let theirs = self.connections.of(user);
+        if !theirs.is_empty() {
+            let frame = encode(frame);
+            theirs.iter().for_each(|connection| connection.send_if_idle(frame.clone()));
         }
     }
 
     fn end_sessions(&self, sessions: &[SessionId]) {
-        for connection in lock(&self.connections).values() {
+        for connection in self.connections.all() {
             if connection.session().is_some_and(|s| sessions.contains(&s)) {
                 connection.close(Close::SessionEnded);
             }
@@ -167,13 +181,13 @@ impl Hub {
 
     /// A new connection is known from here on, until [`Hub::disconnected`].
     pub fn connected(&self, connection: &Arc<Connection>) {
-        lock(&self.connections).insert(connection.id(), connection.clone());
+        self.connections.add(connection);
         metrics::gauge!("partyline_connections").increment(1);
     }
 
     /// A connection is gone.
     pub fn disconnected(&self, connection: &Arc<Connection>, rooms: impl IntoIterator<Item = RoomId>) {
-        if lock(&self.connections).remove(&connection.id()).is_some() {
+        if self.connections.remove(connection) {
             metrics::gauge!("partyline_connections").decrement(1);
         }
         for room in rooms {
@@ -186,14 +200,9 @@ impl Hub {
     ///
     /// # Errors
     /// [`Busy`] if the room's task does not take it in time.
-    pub async fn subscribe(
-        &self,
-        connection: &Arc<Connection>,
-        room: &RoomRow,
-        since: Option<Position>,
-    ) -> Result<(), Busy> {
+    pub async fn subscribe(&self, connection: &Arc<Connection>, room: &RoomRow, since: Since) -> Result<(), Busy> {
         let deadline = tokio::time::Instant::now() + SUBSCRIBE_DEADLINE;
-        if let Some(since) = since
+        if let Some(since) = since.at
             && since.epoch == self.sources.epoch
             && self.sources.ends.are_before(&*self.sources.log, room.partition, since).await
         {
@@ -243,12 +252,12 @@ impl Hub {
 
     /// How many connections there are.
     pub fn connections(&self) -> usize {
-        lock(&self.connections).len()
+        self.connections.count()
     }
 
     /// Asks every client to come back elsewhere, spread over `over`, then closes what is left.
     pub async fn drain(&self, over: Duration) {
-        let all: Vec<_> = lock(&self.connections).values().cloned().collect();
+        let all = self.connections.all();
         let over_ms = u64::try_from(over.as_millis()).unwrap_or(u64::MAX).max(1);
         for connection in &all {
             connection.ask_to_reconnect(rand::random_range(0..over_ms));
@@ -257,7 +266,7 @@ impl Hub {
         while self.connections() > 0 && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        for connection in lock(&self.connections).values() {
+        for connection in self.connections.all() {
             connection.close(Close::GoingAway);
         }
     }

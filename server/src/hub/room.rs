@@ -11,7 +11,7 @@ use crate::{
     store::RoomRow,
 };
 use app::{
-    model::{MessageId, Position, Visibility},
+    model::{MAX_UNREAD, MessageId, Position, Visibility},
     protocol::{ResyncReason, ServerFrame},
 };
 use axum::extract::ws::Utf8Bytes;
@@ -24,6 +24,8 @@ use tokio::{sync::mpsc, time::Instant};
 
 /// Most events that a room keeps on a node, and most that a resume brings: who missed more reads the history again.
 pub const KEPT_EVENTS: usize = 1024;
+/// The same for who only counts them, who may do so in hundreds of rooms: nobody counts further.
+const COUNTED_EVENTS: usize = MAX_UNREAD as usize;
 /// Most bytes of frames that a room keeps; less than a client's queue holds, so that a replay always fits an empty one.
 const KEPT_BYTES: usize = 768 * 1024;
 /// What a frame has besides its payload, about.
@@ -34,6 +36,26 @@ const LINGER: Duration = Duration::from_secs(30);
 /// those who come from afar.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// From where on somebody wants to hear of a room.
+#[derive(Clone, Copy, Debug)]
+pub struct Since {
+    /// Everything up to here is known; `None`: from the head on.
+    pub at: Option<Position>,
+    /// They only count what is new.
+    pub counting: bool,
+}
+
+impl Since {
+    /// How many events of the past are worth reading for it.
+    fn most(self) -> usize {
+        match self {
+            Self { at: None, .. } => 0,
+            Self { counting: true, .. } => COUNTED_EVENTS,
+            Self { counting: false, .. } => KEPT_EVENTS,
+        }
+    }
+}
+
 /// What a room's task is told.
 pub enum ToRoom {
     /// Somebody who may read watches.
@@ -41,7 +63,7 @@ pub enum ToRoom {
         /// Who.
         connection: Arc<Connection>,
         /// From where on.
-        since: Option<Position>,
+        since: Since,
     },
     /// The connection watches no more.
     Unsubscribe(u64),
@@ -168,7 +190,7 @@ impl RoomTask {
 
     /// Where live begins: the ring's top, or where the store has come to. `None`: neither can be asked. `since`: somebody
     /// wants to know what was before that, too.
-    async fn find_head(&mut self, since: Option<Position>) -> Option<Position> {
+    async fn find_head(&mut self, since: Since) -> Option<Position> {
         if self.head.is_some() {
             return self.head;
         }
@@ -189,7 +211,7 @@ impl RoomTask {
             self.head = self.head.max(Some(top));
         } else {
             // One question for both: where the room is, and what those who come back have missed.
-            let most = if since.is_some() { KEPT_EVENTS } else { 0 };
+            let most = since.most();
             match self.sources.stored_latest(&self.room, None, most).await {
                 Ok(Latest { mut events, base, upto }) => {
                     blank_deleted(&mut events, self.kept.iter());
@@ -197,7 +219,7 @@ impl RoomTask {
                     self.begin_at(if most == 0 { upto } else { base });
                     events.iter().for_each(|e| self.accept(e));
                     self.head = self.head.max(Some(upto));
-                    self.reached_back = most > 0;
+                    self.reached_back = most == KEPT_EVENTS;
                 }
                 Err(e) => tracing::warn!(error = %e, "a room's head is not known"),
             }
@@ -317,16 +339,16 @@ impl RoomTask {
         }
     }
 
-    async fn subscribe(&mut self, connection: Arc<Connection>, since: Option<Position>) {
+    async fn subscribe(&mut self, connection: Arc<Connection>, since: Since) {
         let Some(head) = self.find_head(since).await else {
             return connection.send_error(Some(self.room.id), "this room cannot be watched just now");
         };
-        let from = since.unwrap_or(head);
+        let from = since.at.unwrap_or(head);
         if ![Position::START, Position::before(self.sources.epoch)].contains(&from) && from.epoch != self.sources.epoch
         {
             return self.resync(&connection, ResyncReason::Epoch);
         }
-        if from < self.base {
+        if from < self.base && !since.counting {
             self.reach_back().await;
         }
         if from < self.base {
@@ -342,7 +364,7 @@ impl RoomTask {
         connection.send_frame(&ServerFrame::Subscribed {
             room: self.room.id,
             at: head.max(from),
-            recovered: since.is_some(),
+            recovered: since.at.is_some(),
         });
         let replay: Vec<Utf8Bytes> = self.kept.iter().filter(|k| k.at > from).map(|k| k.frame.clone()).collect();
         if !replay.is_empty() && !connection.send(Outgoing::Replay(replay)) {

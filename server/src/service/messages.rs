@@ -4,6 +4,7 @@ use super::{Access, Service, retries::Done, store_failed};
 use crate::{log::Record, store::Window, time::now};
 use app::{
     backend::{HistoryQuery, NewMessage, Viewer},
+    direct::is_direct,
     error::{ApiError, Outcome},
     model::{Emoji, KnownEvent, Message, MessageBody, MessageId, MessagePage, Position, Posted, Role, Written},
 };
@@ -115,8 +116,8 @@ impl Service {
         self.limits.write(who.user.id)?;
         let message = self.standing_message(&access, id).await?;
         let may = match access.role {
-            Some(Role::Owner) => true,
-            Some(Role::Member) => message.author.id == who.user.id || who.user.admin,
+            Some(Role::Owner) if !is_direct(&access.room.slug) => true,
+            Some(_) => message.author.id == who.user.id || who.user.admin,
             None => who.user.admin,
         };
         if !may {

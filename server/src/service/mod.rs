@@ -16,7 +16,7 @@ use app::{
     backend::{Backend, HistoryQuery, Member, NewMessage, Registration, SignedIn, Viewer},
     error::{ApiError, Outcome},
     model::{
-        KnownEvent, MessageId, MessagePage, Position, Posted, Room, SearchPage, SearchQuery, SessionId, UserId,
+        KnownEvent, MessageId, MessagePage, Position, Posted, Room, SearchPage, SearchQuery, SessionId, Unread, UserId,
         Visibility, Written,
     },
 };
@@ -30,6 +30,7 @@ use uuid::Uuid;
 
 mod access;
 mod accounts;
+mod direct;
 mod limits;
 mod messages;
 mod once;
@@ -130,7 +131,7 @@ impl Service {
                 self.auth.doubt();
                 self.roles.doubt();
             }
-            Signal::Notice(Notice::Typing { .. } | Notice::Unknown) | Signal::Event { .. } => {}
+            Signal::Notice(Notice::Typing { .. } | Notice::Read { .. } | Notice::Unknown) | Signal::Event { .. } => {}
         }
     }
 
@@ -275,6 +276,9 @@ impl Backend for Service {
     async fn create_room(&self, who: &Viewer, name: &str, v: Visibility) -> Result<(Room, Written), ApiError> {
         self.do_create_room(who, name, v).await
     }
+    async fn direct(&self, who: &Viewer, people: &[String]) -> Result<(Room, Written, bool), ApiError> {
+        self.do_direct(who, people).await
+    }
     async fn join(&self, who: &Viewer, room: &str) -> Result<Written, ApiError> {
         self.do_join(who, room).await
     }
@@ -308,7 +312,27 @@ impl Backend for Service {
     async fn mark_read(&self, who: &Viewer, room: &str, at: Position) -> Result<(), ApiError> {
         let access = self.readable(Some(who), room).await?;
         self.limits.signal(who.user.id)?;
-        self.store.mark_read(access.room.id, who.user.id, at).await.map_err(store_failed)
+        if at.epoch > self.epoch {
+            return Err(ApiError::invalid("the log has no such position"));
+        }
+        let (room, user) = (access.room.id, who.user.id);
+        self.store.mark_read(room, user, at).await.map_err(store_failed)?;
+        self.tell(Notice::Read { room, user, at }).await;
+        Ok(())
+    }
+    async fn read_marker(&self, who: &Viewer, room: &str) -> Result<Option<Position>, ApiError> {
+        let access = self.readable(Some(who), room).await?;
+        if access.role.is_none() {
+            return Ok(None);
+        }
+        self.store.read_marker(access.room.id, who.user.id).await.map_err(store_failed)
+    }
+    async fn unread(&self, who: &Viewer) -> Result<Vec<Unread>, ApiError> {
+        let mut all = self.store.unread(&who.user).await.map_err(store_failed)?;
+        // A room that was quiet since the log before this one has nothing to bring of it.
+        let before = Position::before(self.epoch);
+        all.iter_mut().for_each(|unread| unread.upto = unread.upto.max(before));
+        Ok(all)
     }
     async fn typing(&self, who: &Viewer, room: &str) -> Result<(), ApiError> {
         let access = self.writable(who, room).await?;

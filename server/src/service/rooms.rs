@@ -1,6 +1,6 @@
 //! Rooms and their members.
 
-use super::{Access, Service, store_failed, tell};
+use super::{Access, Service, direct::may_change, store_failed, tell};
 use crate::{
     fanout::Notice,
     store::{NewRoom, RoomKey, RoomRow},
@@ -40,7 +40,7 @@ impl Service {
         // is as rare as a crash between the two.
         self.log.check().await.map_err(|_| ApiError::unavailable(Outcome::NotPersisted))?;
         let id = RoomId::new();
-        let row = self.add_room(id, &name, visibility).await?;
+        let row = self.add_room(id, name.slug().to_owned(), name.name().to_owned(), visibility).await?;
         let row = row.ok_or_else(|| ApiError::conflict("there is a room of that name already"))?;
         let created = KnownEvent::RoomCreated { by: who.user.clone() };
         let written = self.change_member(&row, &who.user, who.user.id, Some(Role::Owner), created).await?;
@@ -52,19 +52,13 @@ impl Service {
     pub(super) async fn add_room(
         &self,
         id: RoomId,
-        name: &RoomName,
+        slug: String,
+        name: String,
         visibility: Visibility,
     ) -> Result<Option<RoomRow>, ApiError> {
         // Any partition will do: it is kept with the room. The id's random end spreads them evenly.
         let partition = (id.0.as_u128() % u128::from(self.log.partitions())) as u32;
-        let new = NewRoom {
-            id,
-            slug: name.slug().to_owned(),
-            name: name.name().to_owned(),
-            visibility,
-            partition,
-            created_at: now(),
-        };
+        let new = NewRoom { id, slug, name, visibility, partition, created_at: now() };
         let made = self.store.create_room(&new).await.map_err(store_failed)?;
         let NewRoom { id, slug, name, visibility, partition, .. } = new;
         Ok(made.then_some(RoomRow { id, slug, name, visibility, partition }))
@@ -94,6 +88,7 @@ impl Service {
             }
             other => other?,
         };
+        may_change(&access.room)?;
         self.limits.write(who.user.id)?;
         let user = self.person(username).await?;
         if self.roles.of(&access.room, user.id).await.map_err(store_failed)?.is_some() {
@@ -107,6 +102,7 @@ impl Service {
         if role.is_none() {
             return self.nothing_to_do(&room).await;
         }
+        may_change(&room)?;
         self.limits.write(who.user.id)?;
         self.take_out(&room, &who.user, who.user.clone()).await
     }
@@ -116,6 +112,7 @@ impl Service {
             return self.do_leave(who, room).await;
         }
         let Access { room, .. } = self.owned(who, room).await?;
+        may_change(&room)?;
         self.limits.write(who.user.id)?;
         let user = self.person(username).await?;
         if self.roles.of(&room, user.id).await.map_err(store_failed)?.is_none() {
@@ -135,7 +132,7 @@ impl Service {
 
     /// Once the log has it, it holds, on this node at once and on the others as soon as they are told; the store
     /// follows.
-    async fn change_member(
+    pub(super) async fn change_member(
         &self,
         room: &RoomRow,
         by: &User,
@@ -182,13 +179,13 @@ impl Service {
         });
     }
 
-    async fn nothing_to_do(&self, room: &RoomRow) -> Result<Written, ApiError> {
+    pub(super) async fn nothing_to_do(&self, room: &RoomRow) -> Result<Written, ApiError> {
         let next = self.store.progress(room.partition).await.map_err(store_failed)?;
         let at = next.checked_sub(1).map_or(Position::before(self.epoch), |offset| Position::new(self.epoch, offset));
         Ok(Written { at })
     }
 
-    async fn person(&self, username: &str) -> Result<User, ApiError> {
+    pub(super) async fn person(&self, username: &str) -> Result<User, ApiError> {
         let name = Username::parse(username)?;
         let account = self.store.account(name.as_str()).await.map_err(store_failed)?;
         account.map(|a| a.user).ok_or(ApiError::NotFound)

@@ -32,7 +32,8 @@ impl Service {
             NewAccount { user: partyline.clone(), password_hash: None, created_at: now(), only_first_admin: false };
         self.store.create_account(&account).await.map_err(store_failed)?;
         let name = RoomName::parse("welcome").map_err(ApiError::from)?;
-        let room = match self.add_room(ROOM, &name, Visibility::Public).await? {
+        let room = match self.add_room(ROOM, name.slug().to_owned(), name.name().to_owned(), Visibility::Public).await?
+        {
             Some(room) => room,
             None => match self.room_by_slug(name.slug()).await? {
                 // Made, but nothing has happened in it: whoever made it did not come further.

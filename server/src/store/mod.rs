@@ -9,7 +9,7 @@ use crate::log::{Entry, NotARecord, Record};
 use app::{
     backend::Member,
     model::{
-        Event, Message, MessageId, MessagePage, Millis, Position, Role, Room, RoomId, SessionId, User, UserId,
+        Event, Message, MessageId, MessagePage, Millis, Position, Role, Room, RoomId, SessionId, Unread, User, UserId,
         Visibility,
     },
 };
@@ -309,6 +309,8 @@ pub trait Store: Send + Sync + 'static {
     async fn room(&self, key: &RoomKey) -> Result<Option<RoomRow>, StoreError>;
     /// The rooms that a person (or a visitor) may know of: one's own, then the others, each by name; 500 at most.
     async fn rooms(&self, user: Option<UserId>) -> Result<Vec<Room>, StoreError>;
+    /// What somebody has not read, of each room that they are in, 500 at most.
+    async fn unread(&self, user: &User) -> Result<Vec<Unread>, StoreError>;
     /// How many members a room has.
     async fn member_count(&self, room: RoomId) -> Result<u64, StoreError>;
     /// Somebody's role in a room.
@@ -343,6 +345,6 @@ pub trait Store: Send + Sync + 'static {
 
     /// Somebody has read up to here; moves forward only.
     async fn mark_read(&self, room: RoomId, user: UserId, at: Position) -> Result<(), StoreError>;
-    /// How far somebody has read.
+    /// How far a member has read: where they joined, if they never said so.
     async fn read_marker(&self, room: RoomId, user: UserId) -> Result<Option<Position>, StoreError>;
 }

@@ -105,7 +105,7 @@ async fn a_removal_that_nobody_told_is_learned_from_its_event() {
     relayed_to(&fanout, last).await;
     let (connection, mut outgoing) = Connection::new(Some(place.author.id), None);
     let row = place.store.room(&RoomKey::Id(place.room)).await.unwrap().unwrap();
-    hub.subscribe(&Arc::new(connection), &row, None).await.unwrap();
+    hub.subscribe(&Arc::new(connection), &row, server::hub::Since { at: None, counting: false }).await.unwrap();
     timeout(PATIENCE, outgoing.recv()).await.expect("an answer").unwrap();
     let left = KnownEvent::MemberLeft { user: place.author.clone(), by: place.author.clone() };
     let record = Record { event: left.into(), ..place.message(MessageId::new(), "") };

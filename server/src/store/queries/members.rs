@@ -78,11 +78,14 @@ pub(super) async fn read_marker(
     room: RoomId,
     user: UserId,
 ) -> Result<Option<Position>, StoreError> {
-    let row: Option<(i64, i64)> =
-        sqlx::query_as("select epoch, offset_no from read_markers where room = $1 and account = $2")
-            .bind(room.0)
-            .bind(user.0)
-            .fetch_optional(conn)
-            .await?;
+    let row: Option<(i64, i64)> = sqlx::query_as(
+        "select coalesce(r.epoch, m.joined_epoch), coalesce(r.offset_no, m.joined_offset)
+             from memberships m left join read_markers r on r.room = m.room and r.account = m.account
+             where m.room = $1 and m.account = $2",
+    )
+    .bind(room.0)
+    .bind(user.0)
+    .fetch_optional(conn)
+    .await?;
     Ok(row.map(|(epoch, offset)| position(epoch, offset)))
 }

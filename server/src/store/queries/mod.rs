@@ -18,6 +18,7 @@ mod restore;
 mod rooms;
 mod search;
 mod sessions;
+mod unread;
 mod upkeep;
 
 pub(super) use {
@@ -32,7 +33,7 @@ use crate::store::{
 };
 use app::{
     backend::Member,
-    model::{Message, MessageId, MessagePage, Millis, Position, Role, Room, RoomId, SessionId, User, UserId},
+    model::{Message, MessageId, MessagePage, Millis, Position, Role, Room, RoomId, SessionId, Unread, User, UserId},
 };
 use async_trait::async_trait;
 
@@ -136,6 +137,10 @@ impl Store for Adapter {
 
     async fn rooms(&self, user: Option<UserId>) -> Result<Vec<Room>, StoreError> {
         within(async { rooms::known_to(&mut *self.reader().await?, user).await }).await
+    }
+
+    async fn unread(&self, user: &User) -> Result<Vec<Unread>, StoreError> {
+        within(async { unread::of(&mut *self.reader().await?, user).await }).await
     }
 
     async fn member_count(&self, room: RoomId) -> Result<u64, StoreError> {

@@ -12,6 +12,7 @@ mod operation;
 mod rooms;
 mod search;
 mod sessions;
+mod unread;
 mod upkeep;
 
 /// Of PostgreSQL alone: a file has one process.
@@ -73,6 +74,10 @@ of_both_adapters! {
         members_are_listed_by_name_whatever_its_case,
         who_joins_twice_has_the_last_role_and_who_leaves_has_none,
         a_read_marker_moves_forward_only;
+    unread:
+        what_others_have_posted_since_one_has_read_is_unread,
+        a_mention_is_of_the_name_and_not_of_one_that_begins_alike,
+        unread_messages_are_counted_up_to_a_hundred;
     fold:
         progress_moves_with_the_rows_and_only_from_where_the_batch_begins,
         a_batch_without_records_moves_the_progress,

@@ -133,9 +133,12 @@ pub async fn who_joins_twice_has_the_last_role_and_who_leaves_has_none(place: &P
 
 pub async fn a_read_marker_moves_forward_only(place: &Place) {
     let chat = Chat::new(place.open().await).await;
+    chat.fold(vec![chat.join(&chat.ada, Role::Member)]).await;
+    let joined = chat.store.head(&chat.room).await.expect("read");
     let marker = async |user: &User| chat.store.read_marker(chat.room.id, user.id).await.expect("read");
     let mark = async |at| chat.store.mark_read(chat.room.id, chat.ada.id, at).await.expect("written");
-    assert_eq!(marker(&chat.ada).await, None);
+    // Who has never said so has read what was there when they joined.
+    assert_eq!(marker(&chat.ada).await, Some(joined));
 
     for (at, expected) in [
         (Position::new(1, 9), Position::new(1, 9)),

@@ -1,0 +1,46 @@
+// What axe finds on every page, in both themes, at both widths. Nothing serious may be left.
+import { AxeBuilder } from '@axe-core/playwright';
+import { unique } from '../../support/api.ts';
+import { expect, test } from '../../support/fixtures.ts';
+
+// A page that is not there is answered as such, and browsers say so.
+test.use({ expectedComplaints: [/status of 404/] as never });
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  for (const width of [390, 1280]) {
+    test(`axe finds nothing serious at ${width} px, ${colorScheme}`, async ({ api, server, newPerson }) => {
+      const [ada, lin] = [await api.register('Ada'), await api.register('Lin')];
+      const room = await api.room(ada, unique('access'));
+      await api.join(lin, room);
+      await api.post(lin, room, `hello @${ada.username}, see https://example.org and \`code\``);
+      const { id } = await api.post(ada, room, '**bold** and a list:\n\n- one\n- two');
+      await api.call('PUT', `/rooms/${room.id}/messages/${id}/reactions/${encodeURIComponent('👍')}`, ada.token);
+      const last = await api.post(lin, room, 'the last');
+      await api.history(room, ada, last.at);
+      const [member, visitor] = [await newPerson(ada), await newPerson()];
+      for (const [page, path] of [
+        [member, '/'],
+        [member, `/rooms/${room.slug}`],
+        [visitor, `/rooms/${room.slug}`],
+        [visitor, '/'],
+        [member, `/search?q=hello+list&room=${room.slug}`],
+        [member, '/search?q=bold'],
+        [visitor, '/search?q=nowhere-to-be-found'],
+        [visitor, '/search'],
+        [visitor, '/login'],
+        [visitor, '/register'],
+        [visitor, '/rooms/never-made'],
+      ] as const) {
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+        await page.setViewportSize({ width, height: 800 });
+        await page.goto(server.url + path);
+        await expect(page.getByRole('main')).toBeVisible();
+        const { violations, passes } = await new AxeBuilder({ page }).analyze();
+        expect(passes.length, 'axe has looked').toBeGreaterThan(10);
+        const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+        const told = serious.map(({ id, help, nodes }) => `${path}: ${id}: ${help}: ${nodes.map((node) => node.html).join('\n')}`);
+        expect(told).toEqual([]);
+      }
+    });
+  }
+}

@@ -1,0 +1,102 @@
+//! What one has not read, on all one's devices.
+
+use crate::support::{Installation, Kind, Person, in_both_modes, until};
+use app::model::Position;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+in_both_modes!(
+    what_is_read_on_one_device_is_read_on_the_others,
+    who_counts_gets_what_is_new_and_is_told_if_it_is_too_much,
+);
+
+async fn unread(person: &Person, room: &str) -> (u64, u64) {
+    let (status, all) = person.get("/me/unread").await;
+    assert_eq!(status, StatusCode::OK);
+    let room = all["rooms"].as_array().unwrap().iter().find(|r| r["room"] == room).cloned().unwrap_or_default();
+    (room["unread"].as_u64().unwrap_or_default(), room["mentions"].as_u64().unwrap_or_default())
+}
+
+async fn what_is_read_on_one_device_is_read_on_the_others(kind: Kind) {
+    let installation = Installation::new(kind).await;
+    let node = installation.start().await;
+    // In a cluster the other device is at another node.
+    let other = match kind {
+        Kind::Embedded => None,
+        Kind::Cluster => Some(installation.start().await),
+    };
+    let base = other.as_ref().map_or(&node.base, |other| &other.base);
+    let (ada, lin) = (Person::register(&node.base, "ada").await, Person::register(&node.base, "lin").await);
+    let room = ada.make_room("public").await;
+    lin.join(&room).await;
+    let mut device = lin.at(base).socket().await;
+    ada.post(&room, "one").await;
+    let (_, at) = ada.post(&room, &format!("two, @{}", lin.username)).await;
+    until("both are counted", async || unread(&lin, &room).await == (2, 1)).await;
+    assert_eq!(unread(&ada, &room).await, (0, 0));
+
+    let read = |at: Value| {
+        let (lin, path) = (lin.clone(), format!("/rooms/{room}/read"));
+        async move { lin.call(Method::PUT, &path, Some(json!({ "at": at }))).await.0 }
+    };
+    assert_eq!(read(json!(at)).await, StatusCode::NO_CONTENT);
+    let frame = device.next_of("read").await;
+    assert_eq!((&frame["room"], &frame["at"]), (&json!(room), &json!(at)));
+    assert_eq!(unread(&lin, &room).await, (0, 0));
+    // Never back.
+    assert_eq!(read(json!("1.0")).await, StatusCode::NO_CONTENT);
+    assert_eq!(unread(&lin, &room).await, (0, 0));
+    for bad in ["nowhere", "999.0"] {
+        assert!(read(json!(bad)).await.is_client_error(), "{bad}");
+    }
+    let eve = Person::register(&node.base, "eve").await;
+    assert_eq!(eve.get("/me/unread").await.1["rooms"].as_array().map(Vec::len), Some(1), "#welcome");
+    assert_eq!(Person::visitor(&node.base).get("/me/unread").await.0, StatusCode::UNAUTHORIZED);
+
+    // Who is brought into a room, or out of it, is told.
+    let private = ada.make_room("private").await;
+    let member = format!("/rooms/{private}/members/{}", lin.username);
+    for method in [Method::PUT, Method::DELETE] {
+        assert_eq!(ada.call(method, &member, None).await.0, StatusCode::OK);
+        assert_eq!(device.next_of("membership").await["room"], json!(private));
+    }
+    if let Some(other) = other {
+        other.server.shutdown().await;
+    }
+    node.server.shutdown().await;
+}
+
+/// At a node that has not heard of the room yet.
+async fn who_counts_gets_what_is_new_and_is_told_if_it_is_too_much(kind: Kind) {
+    let installation = Installation::new(kind).await;
+    let node = installation.start().await;
+    let ada = Person::register(&node.base, "ada").await;
+    let room = ada.make_room("public").await;
+    let mut posted = Vec::new();
+    for n in 0..150 {
+        posted.push(ada.post(&room, &format!("{n}")).await.1);
+    }
+    ada.bodies(&room, posted[149]).await;
+    node.server.shutdown().await;
+    let node = installation.start().await;
+    let ada = ada.at(&node.base);
+    let mut socket = ada.socket().await;
+    let subscribe = |since: Position, counting: bool| json!({ "type": "subscribe", "room": room, "since": since, "counting": counting });
+    socket.send(subscribe(posted[140], true)).await;
+    assert_eq!(socket.next_of("subscribed").await["recovered"], true);
+    for n in 141..150 {
+        assert_eq!(socket.posted().await.0, n.to_string());
+    }
+    // In embedded mode, or with a ring in Redis, the node may well have it all.
+    socket.send(subscribe(posted[0], true)).await;
+    let answer = socket.next().await.expect("an answer");
+    assert!(answer["type"] == "resync" || answer["recovered"] == true, "{answer}");
+    // A page that needs it all gets it all.
+    let mut page = ada.socket().await;
+    page.send(subscribe(posted[0], false)).await;
+    assert_eq!(page.next_of("subscribed").await["recovered"], true);
+    for n in 1..150 {
+        assert_eq!(page.posted().await.0, n.to_string());
+    }
+    node.server.shutdown().await;
+}
