@@ -5,7 +5,7 @@ use crate::{
     components::Hydrated,
     live::Live,
     outbox::Outbox,
-    pages::{Frame, HomePage, LoginPage, NotFoundPage, RegisterPage, RoomPage},
+    pages::{Frame, HomePage, LoginPage, NotFoundPage, RegisterPage, RoomPage, SearchPage},
     rcdata::rcdata,
     session::Me,
 };
@@ -110,6 +110,7 @@ pub fn App() -> impl IntoView {
             <Routes fallback=NotFoundPage>
                 <ParentRoute path=path!("") view=Frame>
                     <Route path=path!("") view=HomePage ssr=SsrMode::Async />
+                    <Route path=path!("search") view=SearchPage ssr=SsrMode::Async />
                     <Route path=path!("rooms/:slug") view=RoomPage ssr=SsrMode::Async />
                     <Route path=path!("rooms/:slug/m/:id") view=RoomPage ssr=SsrMode::Async />
                 </ParentRoute>

@@ -6,7 +6,7 @@ use crate::{
     model::{MessageId, MessagePage, Position, Posted, Room, SessionId, Unread, User, Visibility, Written},
 };
 
-pub use crate::model::{HistoryQuery, Member};
+pub use crate::model::{HistoryQuery, Member, SearchPage, SearchQuery};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -101,6 +101,8 @@ pub trait Backend: Send + Sync + 'static {
 
     /// A stretch of the history.
     async fn history(&self, who: Option<&Viewer>, room: &str, query: &HistoryQuery) -> Result<MessagePage, ApiError>;
+    /// Messages in rooms that the viewer may read.
+    async fn search(&self, who: Option<&Viewer>, query: &SearchQuery) -> Result<SearchPage, ApiError>;
     /// Posts: returns when the log has it.
     async fn post(&self, who: &Viewer, room: &str, message: NewMessage) -> Result<Posted, ApiError>;
     /// Replaces the text of one's own message.

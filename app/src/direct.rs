@@ -30,10 +30,15 @@ pub fn called(room: &Room, me: Option<&str>) -> String {
 
 /// The same, its sign apart.
 pub fn split(room: &Room, me: Option<&str>) -> (&'static str, String) {
-    if !is_direct(&room.slug) {
-        return ("#", room.name.clone());
+    split_name(&room.slug, &room.name, me)
+}
+
+/// The same of a room of which no more is known.
+pub fn split_name(slug: &str, name: &str, me: Option<&str>) -> (&'static str, String) {
+    if !is_direct(slug) {
+        return ("#", name.to_owned());
     }
-    let others: Vec<_> = room.name.split(BETWEEN).filter(|name| Some(*name) != me).collect();
+    let others: Vec<_> = name.split(BETWEEN).filter(|name| Some(*name) != me).collect();
     ("@", others.join(", @"))
 }
 

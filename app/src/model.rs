@@ -10,10 +10,12 @@ use uuid::Uuid;
 mod emoji;
 mod names;
 mod rest;
+mod search;
 
 pub use emoji::Emoji;
 pub use names::{DisplayName, RoomName, Username};
 pub use rest::Rest;
+pub use search::{FoundIn, Piece, SearchHit, SearchPage, SearchQuery};
 
 /// Longest message body, in bytes of UTF-8.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -25,6 +27,8 @@ pub const MAX_DISPLAY_NAME_CHARS: usize = 60;
 pub const MIN_PASSWORD_CHARS: usize = 8;
 /// Longest password, in bytes: bounds the work of hashing it.
 pub const MAX_PASSWORD_BYTES: usize = 256;
+/// Longest search, in characters.
+pub const MAX_SEARCH_CHARS: usize = 256;
 /// Longest emoji of a reaction, in bytes: a flag or a family is a sequence of code points.
 pub const MAX_EMOJI_BYTES: usize = 64;
 

@@ -92,6 +92,13 @@ pub fn before(slug: &str, at: Position) -> String {
     format!("/rooms/{}?before={at}", encode(slug))
 }
 
+/// What says `q`, in one room or in all; `before` goes on after a page.
+pub fn search(q: &str, room: Option<&str>, before: Option<&str>) -> String {
+    let fields = [("q", Some(q).filter(|q| !q.is_empty())), ("room", room), ("before", before)];
+    let fields = fields.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", encode(value?))));
+    format!("/search?{}", fields.collect::<Vec<_>>().join("&"))
+}
+
 /// Signing in, and then back to `next`.
 pub fn login(next: &str) -> String {
     format!("/login?next={}", encode(next))

@@ -9,7 +9,8 @@ use crate::{
     config::{Config, DatabaseConfig, Mode, RedisConfig, Secret, Settings},
     fanout::Notice,
     log::Record,
-    store::RoomKey,
+    search::{Query, excerpt::excerpt, terms},
+    store::{FoundAt, RoomKey},
     time::now,
 };
 use app::model::{Event, Position, RoomName};
@@ -34,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     ("queries", crate::http::fuzz::queries),
     ("record", record),
     ("redis_answers", crate::fanout::redis::fuzz),
+    ("search", search),
     ("server_frame", app::fuzz::server_frame),
     ("token", token),
     ("write_ahead_log", crate::wal::fuzz),
@@ -81,6 +83,26 @@ pub fn names(data: &[u8]) {
     let _ = RoomKey::parse(&text);
     if let Ok(name) = RoomName::parse(&text) {
         assert_eq!(RoomKey::parse(name.slug()), RoomKey::Slug(name.slug().to_owned()));
+    }
+}
+
+/// What is searched for, in itself as a text; and where a search goes on.
+pub fn search(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let terms = terms::terms(&text);
+    assert!(terms.len() <= terms::MAX_TERMS);
+    for term in &terms {
+        assert!(text.get(term.at.clone()).is_some() && !term.text.is_empty());
+        assert!(!term.text.contains(|c: char| c.is_ascii() && !c.is_ascii_lowercase() && !c.is_ascii_digit()));
+    }
+    if let Ok(query) = Query::parse(&text) {
+        let found = excerpt(&text, &query.phrases);
+        assert!(found.iter().all(|piece| !piece.text.is_empty()));
+        let first = query.phrases.first().map(|phrase| phrase.terms[0].as_str());
+        assert!(first.is_none_or(|first| terms.iter().any(|term| term.text.starts_with(first))), "it finds itself");
+    }
+    if let Ok(place) = text.parse::<FoundAt>() {
+        assert_eq!(place.to_string().parse(), Ok(place));
     }
 }
 

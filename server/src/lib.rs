@@ -30,6 +30,7 @@ pub mod pipeline;
 mod remember;
 #[cfg(feature = "sabotage")]
 pub mod sabotage;
+pub mod search;
 mod serve;
 pub mod service;
 pub mod store;

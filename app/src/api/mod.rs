@@ -6,10 +6,12 @@
 mod account;
 mod messages;
 mod rooms;
+mod search;
 
 pub use account::*;
 pub use messages::*;
 pub use rooms::*;
+pub use search::*;
 
 #[cfg(feature = "ssr")]
 mod on_server {

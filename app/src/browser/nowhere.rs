@@ -55,6 +55,11 @@ pub fn day_and_time(at: Millis) -> String {
     when::iso(at)
 }
 
+/// Day and time in UTC.
+pub fn moment(at: Millis) -> String {
+    when::iso(at)
+}
+
 /// The day in UTC.
 pub fn day_name(days: i64) -> String {
     when::day_name(days)

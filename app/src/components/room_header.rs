@@ -1,3 +1,4 @@
+use super::SearchLink;
 use crate::{direct::split, model::Visibility, session, state::RoomState};
 use leptos::prelude::*;
 
@@ -27,6 +28,7 @@ pub fn RoomHeader(
                 {name}
             </h1>
             <span class="visibility">{visibility}</span>
+            <SearchLink room=room.slug />
             <button type="button" class="button quiet members-button" popovertarget="members">
                 {move || match count.get() {
                     1 => "1 member".to_owned(),

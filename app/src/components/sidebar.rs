@@ -1,4 +1,4 @@
-use super::{Account, Brand, RoomLink, Switcher};
+use super::{Account, Brand, RoomLink, SearchLine, Switcher};
 use crate::{
     direct::is_direct,
     error::ApiError,
@@ -21,6 +21,7 @@ pub fn Sidebar(
         <aside class="sidebar" aria-label="Rooms and account">
             <Brand />
             <Switcher rooms />
+            <SearchLine />
             <nav class="rooms" aria-label="Rooms">
                 <Transition fallback=|| {
                     view! { <p class="hint late">"Rooms are on their way…"</p> }

@@ -31,6 +31,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
         ['rooms', member, '/'],
         ['visitor-room', visitor, `/rooms/${room.slug}`],
         ['visitor', visitor, '/'],
+        ['search', member, '/search?q=the'],
         ['login', visitor, '/login'],
         ['register', visitor, '/register'],
         ['missing', visitor, '/rooms/never-made'],

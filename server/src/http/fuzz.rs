@@ -1,7 +1,7 @@
 //! What requests bring, for [`crate::fuzz`].
 
 use super::{Origins, identity, messages, rooms, sessions, socket};
-use app::backend::{HistoryQuery, NewMessage, Registration};
+use app::backend::{HistoryQuery, NewMessage, Registration, SearchQuery};
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use serde::de::DeserializeOwned;
 
@@ -49,4 +49,5 @@ pub(crate) fn queries(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let Ok(uri) = format!("/api/v1/rooms/tea/messages?{text}").parse::<Uri>() else { return };
     let _ = axum::extract::Query::<HistoryQuery>::try_from_uri(&uri);
+    let _ = axum::extract::Query::<SearchQuery>::try_from_uri(&uri);
 }

@@ -24,6 +24,7 @@ mod messages;
 mod pages;
 mod problem;
 mod rooms;
+mod search;
 mod sessions;
 mod socket;
 mod status;
@@ -104,6 +105,7 @@ fn api() -> Router<Web> {
         .route("/rooms/{room}/messages/{message}/reactions/{emoji}", put(messages::react).delete(messages::unreact))
         .route("/rooms/{room}/read", put(messages::mark_read))
         .route("/rooms/{room}/typing", post(messages::typing))
+        .route("/search", get(search::search))
         .route("/openapi.json", get(openapi))
         .fallback(async || problem::Problem(ApiError::NotFound))
         .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))

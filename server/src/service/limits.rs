@@ -16,6 +16,9 @@ const SIGN_INS: (u32, u32) = (10, 10);
 const ROOMS: (u32, u32) = (10, 10);
 /// Typing and read markers of an account: what costs little, and may be left out.
 const SIGNALS: (u32, u32) = (10, 30);
+/// Searches of an account, and those of all visitors together: each costs more than a page of history.
+const SEARCHES: (u32, u32) = (3, 20);
+const SEARCHES_OF_VISITORS: (u32, u32) = (10, 60);
 /// New guests in all: bursts of 200, then 20 a second.
 const GUESTS: (u32, u32) = (20, 200);
 /// How many admissions between two cleanings of the tables.
@@ -27,6 +30,8 @@ pub struct Limits {
     sign_ins: DefaultKeyedRateLimiter<String>,
     rooms: DefaultKeyedRateLimiter<UserId>,
     signals: DefaultKeyedRateLimiter<UserId>,
+    searches: DefaultKeyedRateLimiter<UserId>,
+    searches_of_visitors: DefaultDirectRateLimiter,
     guests: DefaultDirectRateLimiter,
     clock: DefaultClock,
     admitted: AtomicU32,
@@ -46,6 +51,10 @@ impl Limits {
             sign_ins: RateLimiter::keyed(Quota::per_minute(count(SIGN_INS.0)).allow_burst(count(SIGN_INS.1))),
             rooms: RateLimiter::keyed(Quota::per_hour(count(ROOMS.0)).allow_burst(count(ROOMS.1))),
             signals: RateLimiter::keyed(Quota::per_second(count(SIGNALS.0)).allow_burst(count(SIGNALS.1))),
+            searches: RateLimiter::keyed(Quota::per_second(count(SEARCHES.0)).allow_burst(count(SEARCHES.1))),
+            searches_of_visitors: RateLimiter::direct(
+                Quota::per_second(count(SEARCHES_OF_VISITORS.0)).allow_burst(count(SEARCHES_OF_VISITORS.1)),
+            ),
             guests: RateLimiter::direct(Quota::per_second(count(GUESTS.0)).allow_burst(count(GUESTS.1))),
             clock: DefaultClock::default(),
             admitted: AtomicU32::new(0),
@@ -73,6 +82,16 @@ impl Limits {
         self.signals.check_key(&user).map_err(|until| self.wait(&until))
     }
 
+    /// One more search by an account, or by a visitor.
+    pub fn search(&self, user: Option<UserId>) -> Result<(), ApiError> {
+        self.clean();
+        let asked = match user {
+            Some(user) => self.searches.check_key(&user),
+            None => self.searches_of_visitors.check(),
+        };
+        asked.map_err(|until| self.wait(&until))
+    }
+
     /// One more attempt to sign in under a name.
     pub fn sign_in(&self, username: &str) -> Result<(), ApiError> {
         self.clean();
@@ -95,6 +114,7 @@ impl Limits {
             self.sign_ins.retain_recent();
             self.rooms.retain_recent();
             self.signals.retain_recent();
+            self.searches.retain_recent();
             if let Some(messages) = &self.messages {
                 messages.retain_recent();
             }

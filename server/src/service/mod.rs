@@ -16,7 +16,8 @@ use app::{
     backend::{Backend, HistoryQuery, Member, NewMessage, Registration, SignedIn, Viewer},
     error::{ApiError, Outcome},
     model::{
-        KnownEvent, MessageId, MessagePage, Position, Posted, Room, SessionId, Unread, UserId, Visibility, Written,
+        KnownEvent, MessageId, MessagePage, Position, Posted, Room, SearchPage, SearchQuery, SessionId, Unread, UserId,
+        Visibility, Written,
     },
 };
 use async_trait::async_trait;
@@ -36,6 +37,7 @@ mod once;
 mod retries;
 mod roles;
 mod rooms;
+mod search;
 mod tail;
 mod welcome;
 
@@ -54,6 +56,8 @@ const CATCH_UP: Duration = Duration::from_millis(500);
 const CATCH_UP_POLL: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(64));
 /// How many reads wait for the store at once; more are answered with what there is.
 const CATCHING_UP: usize = 64;
+/// How many search at once. More take turns: the store has other things to do.
+const SEARCHING: usize = 2;
 
 /// The chat.
 pub struct Service {
@@ -71,6 +75,7 @@ pub struct Service {
     tasks: TaskTracker,
     stop: CancellationToken,
     catching_up: tokio::sync::Semaphore,
+    searching: tokio::sync::Semaphore,
     epoch: u32,
 }
 
@@ -110,6 +115,7 @@ impl Service {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             catching_up: tokio::sync::Semaphore::new(CATCHING_UP),
+            searching: tokio::sync::Semaphore::new(SEARCHING),
             epoch,
         }
     }
@@ -287,6 +293,9 @@ impl Backend for Service {
     }
     async fn history(&self, who: Option<&Viewer>, room: &str, query: &HistoryQuery) -> Result<MessagePage, ApiError> {
         self.do_history(who, room, query).await
+    }
+    async fn search(&self, who: Option<&Viewer>, query: &SearchQuery) -> Result<SearchPage, ApiError> {
+        self.do_search(who, query).await
     }
     async fn post(&self, who: &Viewer, room: &str, message: NewMessage) -> Result<Posted, ApiError> {
         self.do_post(who, room, message).await

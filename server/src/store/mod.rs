@@ -21,10 +21,12 @@ mod failure;
 pub mod postgres;
 mod replay;
 mod row;
+mod search;
 pub mod sqlite;
 mod upkeep;
 
 pub use replay::{Differences, Replay};
+pub use search::{Found, FoundAt, NotAPlace, Search};
 pub use upkeep::{Archived, DeadLetter, Revived, Schema, Upkeep};
 
 /// The store did not do it.
@@ -257,6 +259,8 @@ pub struct PostedRow {
 /// - *one snapshot*: a page's `at` and rows are of one moment.
 /// - *unknown kinds are kept* in the archive.
 /// - *deleting blanks*: the text is gone from projection and archive.
+/// - *found by what it says now*: a message is found in the transaction that folds it, by its last text alone, and not
+///   once it is deleted; only by who may read its room.
 /// - *ended is ended*: a session that was ended is never live again; a reused refresh token ends its session.
 ///
 /// No call waits longer than 10 s.
@@ -332,6 +336,12 @@ pub trait Store: Send + Sync + 'static {
     /// The latest events of a room's archive at or before a position, in order; `at` is the partition's progress, and
     /// `more`: there may be older ones.
     async fn latest_events(&self, room: &RoomRow, upto: Position, limit: u32) -> Result<EventPage, StoreError>;
+
+    /// Messages that have everything that is searched for, in rooms that whoever searches may read. Newest first: by
+    /// position where positions can be compared, else by when they were sent.
+    async fn search(&self, search: &Search) -> Result<Found, StoreError>;
+    /// Indexes so many of the messages that the version before has written; how many there were.
+    async fn index(&self, limit: u32) -> Result<u32, StoreError>;
 
     /// Somebody has read up to here; moves forward only.
     async fn mark_read(&self, room: RoomId, user: UserId, at: Position) -> Result<(), StoreError>;

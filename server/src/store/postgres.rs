@@ -61,9 +61,24 @@ macro_rules! archived_where {
     };
 }
 
+/// A message `m` that is not in the index.
+macro_rules! not_indexed {
+    () => {
+        "m.terms is null"
+    };
+}
+
+/// Another node passes over what this one is at.
+macro_rules! for_this_node_alone {
+    () => {
+        "for update of m skip locked"
+    };
+}
+
 mod bulk;
 pub mod facts;
 mod gate;
+mod lookup;
 mod options;
 #[allow(clippy::duplicate_mod)] // The same text, compiled for either database: there is no second copy to keep in step.
 #[path = "queries/mod.rs"]

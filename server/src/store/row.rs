@@ -3,6 +3,7 @@
 use super::{
     StoreError,
     chain::{self, Chain, Digest, Link},
+    search::IndexedText,
 };
 use app::model::{Invalid, Millis, Position, User, UserId};
 use uuid::Uuid;
@@ -63,6 +64,9 @@ pub(super) struct NewMessage<'a> {
     pub(super) body: &'a str,
     pub(super) sent_at: Millis,
     pub(super) reply_to: Option<Uuid>,
+    /// See [`super::search::place`].
+    pub(super) place: i64,
+    pub(super) terms: IndexedText,
 }
 
 /// An event to be archived.

@@ -57,7 +57,21 @@ macro_rules! archived_where {
     };
 }
 
+/// A message `m` that is not in the index.
+macro_rules! not_indexed {
+    () => {
+        "m.place is null"
+    };
+}
+
+macro_rules! for_this_node_alone {
+    () => {
+        ""
+    };
+}
+
 mod bulk;
+mod lookup;
 #[allow(clippy::duplicate_mod)] // The same text, compiled for either database: there is no second copy to keep in step.
 #[path = "queries/mod.rs"]
 mod queries;

@@ -27,6 +27,7 @@ mod relay;
 mod resume_storm;
 mod retries;
 mod rooms;
+mod search;
 mod sockets;
 mod store_damage;
 mod support;

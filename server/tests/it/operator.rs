@@ -64,7 +64,7 @@ async fn run(mode: &Mode, arguments: &[&str]) -> Done {
 }
 
 /// What nobody should do to a store.
-async fn meddle(mode: &Mode, sql: &'static str) {
+pub async fn meddle(mode: &Mode, sql: &'static str) {
     match mode {
         Mode::Embedded { data_dir } => {
             let options = SqliteConnectOptions::new().filename(data_dir.join("store.db"));

@@ -5,14 +5,18 @@ use super::Connection;
 use crate::store::{
     chain::Link,
     row::{ChainRow, NewEvent, NewMessage, signed},
+    search::{IndexedText, NewTerms},
 };
+use std::fmt::Write;
 use uuid::Uuid;
 
 /// Inserts the messages whose ids are new in their rooms; the offsets of those that were.
 pub(super) async fn insert_messages(tx: &mut Connection, rows: &[NewMessage<'_>]) -> Result<Vec<i64>, sqlx::Error> {
     sqlx::query_scalar(
-        "insert into messages (room, id, epoch, offset_no, author, body, sent_at, reply_to, deleted)
-         select *, false from unnest($1, $2, $3, $4, $5, $6, $7, $8)
+        "insert into messages (room, id, epoch, offset_no, author, body, sent_at, reply_to, terms, deleted)
+         select room, id, epoch, offset_no, author, body, sent_at, reply_to, terms::tsvector, false
+         from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)
+              as x (room, id, epoch, offset_no, author, body, sent_at, reply_to, terms)
          on conflict (room, id) do nothing
          returning offset_no",
     )
@@ -24,8 +28,34 @@ pub(super) async fn insert_messages(tx: &mut Connection, rows: &[NewMessage<'_>]
     .bind(rows.iter().map(|row| row.body).collect::<Vec<&str>>())
     .bind(rows.iter().map(|row| row.sent_at).collect::<Vec<i64>>())
     .bind(rows.iter().map(|row| row.reply_to).collect::<Vec<Option<Uuid>>>())
+    .bind(rows.iter().map(|row| vector(&row.terms)).collect::<Vec<String>>())
     .fetch_all(tx)
     .await
+}
+
+/// Writes the terms of messages that are there.
+pub(super) async fn index(tx: &mut Connection, rows: &[NewTerms]) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update messages m set terms = x.terms::tsvector
+         from unnest($1, $2, $3) as x (room, id, terms)
+         where m.room = x.room and m.id = x.id and m.terms is distinct from x.terms::tsvector",
+    )
+    .bind(rows.iter().map(|row| row.room).collect::<Vec<Uuid>>())
+    .bind(rows.iter().map(|row| row.id).collect::<Vec<Uuid>>())
+    .bind(rows.iter().map(|row| vector(&row.terms)).collect::<Vec<String>>())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// As `tsvector` is written: words with their places, room and author without. Terms are letters and the like (see
+/// `search/terms.rs`): nothing in them needs to be escaped.
+fn vector(terms: &IndexedText) -> String {
+    let mut vector = format!("'{}' '{}'", terms.room, terms.author);
+    for (place, word) in (1..).zip(terms.words.split_terminator(' ')) {
+        write!(vector, " '{word}':{place}").expect("writing to a String cannot fail");
+    }
+    vector
 }
 
 /// Inserts events into the archive.

@@ -32,7 +32,7 @@ pub(super) async fn fold(tx: &mut Connection, batch: &Batch<'_>) -> Result<(), F
     let mut offset = batch.from;
     for placed in batch.records {
         offset = placed.offset;
-        apply(tx, &mut pending, Position::new(epoch, offset), placed).await?;
+        apply(tx, &mut pending, batch.partition, Position::new(epoch, offset), placed).await?;
         if pending.len() >= batch.run {
             pending.flush(tx).await.map_err(|e| poison_or_store(e, offset))?;
         }
@@ -44,6 +44,7 @@ pub(super) async fn fold(tx: &mut Connection, batch: &Batch<'_>) -> Result<(), F
 async fn apply<'a>(
     tx: &mut Connection,
     pending: &mut Pending<'a>,
+    partition: u32,
     at: Position,
     placed: &'a Placed,
 ) -> Result<(), FoldError> {
@@ -61,7 +62,7 @@ async fn apply<'a>(
         return Err(FoldError::Poison { offset: at.offset, detail: "a text has a NUL character".into() });
     }
     if let KnownEvent::MessagePosted { message } = known {
-        pending.post(placed, at, message);
+        pending.post(placed, partition, at, message);
         return Ok(());
     }
     let poison_or_store = |e| poison_or_store(e, at.offset);

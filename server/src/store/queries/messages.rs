@@ -24,7 +24,7 @@ macro_rules! message_columns {
         )
     };
 }
-pub(super) use message_columns;
+pub(in super::super) use message_columns;
 
 #[derive(sqlx::FromRow)]
 pub(super) struct MessageRow {

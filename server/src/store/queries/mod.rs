@@ -16,14 +16,20 @@ mod projection;
 mod replay;
 mod restore;
 mod rooms;
+mod search;
 mod sessions;
 mod unread;
 mod upkeep;
 
-use super::{Adapter, Connection, Row, bulk, migrations};
+pub(super) use {
+    messages::message_columns,
+    search::{HitRow, hit_columns},
+};
+
+use super::{Adapter, Connection, Row, bulk, lookup, migrations};
 use crate::store::{
-    Account, AccountMade, EventPage, FoldError, NewAccount, NewRoom, NewSession, Placed, PostedRow, RoomKey, RoomRow,
-    Rotation, Store, StoreError, Window, failure::within,
+    Account, AccountMade, EventPage, FoldError, Found, NewAccount, NewRoom, NewSession, Placed, PostedRow, RoomKey,
+    RoomRow, Rotation, Search, Store, StoreError, Window, failure::within,
 };
 use app::{
     backend::Member,
@@ -180,6 +186,24 @@ impl Store for Adapter {
 
     async fn latest_events(&self, room: &RoomRow, upto: Position, limit: u32) -> Result<EventPage, StoreError> {
         within(async { archive::latest(&mut *self.reader().await?, room, upto, limit).await }).await
+    }
+
+    async fn search(&self, search: &Search) -> Result<Found, StoreError> {
+        within(async { search::find(&mut *self.reader().await?, search).await }).await
+    }
+
+    async fn index(&self, limit: u32) -> Result<u32, StoreError> {
+        within(async {
+            // As a rule there is nothing, and nobody is to wait for that.
+            if !search::any_unindexed(&mut *self.reader().await?).await? {
+                return Ok(0);
+            }
+            let mut tx = self.begin().await?;
+            let indexed = search::index_some(&mut tx, limit).await?;
+            tx.commit().await?;
+            Ok(indexed)
+        })
+        .await
     }
 
     async fn mark_read(&self, room: RoomId, user: UserId, at: Position) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ use crate::{
         Placed,
         chain::Link,
         row::{NewEvent, NewMessage, signed},
+        search::{IndexedText, place},
     },
 };
 use app::model::{Event, KnownEvent, Message, Position};
@@ -28,7 +29,7 @@ impl<'a> Pending<'a> {
     }
 
     /// A message, and its event if the id turns out to be new in the room.
-    pub(super) fn post(&mut self, placed: &'a Placed, at: Position, message: &'a Message) {
+    pub(super) fn post(&mut self, placed: &'a Placed, partition: u32, at: Position, message: &'a Message) {
         let record = &placed.record;
         let row = NewMessage {
             room: record.room.0,
@@ -39,6 +40,8 @@ impl<'a> Pending<'a> {
             body: &message.body,
             sent_at: message.sent_at,
             reply_to: message.reply_to.map(|id| id.0),
+            place: place(partition, at),
+            terms: IndexedText::new(record.room.0, message.author.id.0, &message.body),
         };
         self.posted.push((row, new_event(placed, at, Some(message.id.0))));
     }

@@ -1,6 +1,6 @@
 //! What follows from an event that is not a posted message.
 
-use super::{Connection, archive};
+use super::{Connection, archive, search};
 use crate::{log::Record, store::row::signed};
 use app::model::{KnownEvent, MessageId, Millis, Position, Role, RoomId, UserId};
 
@@ -29,7 +29,7 @@ pub(super) async fn apply(
     Ok(true)
 }
 
-/// Only the author edits, and only what is not deleted.
+/// Only the author edits, and only what is not deleted. From then on it is found by the new text.
 async fn edit(
     tx: &mut Connection,
     room: RoomId,
@@ -46,12 +46,16 @@ async fn edit(
     .bind(by.0)
     .bind(body)
     .bind(edited_at)
-    .execute(tx)
+    .execute(&mut *tx)
     .await?;
-    Ok(edited.rows_affected() == 1)
+    let edited = edited.rows_affected() == 1;
+    if edited {
+        search::index_one(tx, room, id).await?;
+    }
+    Ok(edited)
 }
 
-/// The text goes, with what was put under it; the place remains.
+/// The text goes, with what was put under it, and is not found any more; the place remains.
 async fn delete(tx: &mut Connection, room: RoomId, id: MessageId) -> Result<(), sqlx::Error> {
     sqlx::query("update messages set body = '', deleted = $3 where room = $1 and id = $2")
         .bind(room.0)

@@ -1,10 +1,11 @@
 //! Brings the rows for [`Replay`], page by page, and puts right what it finds wrong.
 
-use super::{Connection, chains, upkeep::digest};
+use super::{Connection, bulk, chains, upkeep::digest};
 use crate::store::{
     Replay, RoomRow, StoreError,
     replay::{ArchivedRow, MemberRow, MessageRow},
     row::{position, signed},
+    search::{IndexedText, NewTerms, place},
 };
 use app::model::{MessageId, Position, RoomId, UserId};
 use std::collections::BTreeMap;
@@ -56,12 +57,15 @@ async fn compare(tx: &mut Connection, room: &RoomRow, replay: &mut Replay, mend:
             rows.retain(|row| row.at <= upto);
         }
         reactions(tx, room.id, (after, upto), &mut rows).await?;
-        let expected = archived.iter().filter_map(|row| replay.message(row)).collect();
+        let expected: Vec<MessageRow> = archived.iter().filter_map(|row| replay.message(row)).collect();
+        let indexed = if mend { terms(room, &expected) } else { Vec::new() };
         let (missing, wrong) = replay.compare_messages(expected, rows);
         if mend {
             replay.mended += wrong.len() as u64;
             take_out(tx, room.id, &wrong).await?;
             put_in(tx, room.id, &missing).await?;
+            // Whether the index is right is not known: it is written as it should be.
+            bulk::index(tx, &indexed).await?;
         }
         match upto {
             Some(upto) => replay.compared = upto,
@@ -77,6 +81,18 @@ async fn compare(tx: &mut Connection, room: &RoomRow, replay: &mut Replay, mend:
         }
     }
     Ok(())
+}
+
+/// What the messages should be found by.
+fn terms(room: &RoomRow, rows: &[MessageRow]) -> Vec<NewTerms> {
+    let there = rows.iter().filter(|row| !row.deleted);
+    let terms = |row: &MessageRow| NewTerms {
+        room: room.id.0,
+        id: row.id.0,
+        place: place(room.partition, row.at),
+        terms: IndexedText::new(room.id.0, row.author.0, &row.body),
+    };
+    there.map(terms).collect()
 }
 
 async fn events(tx: &mut Connection, room: RoomId, after: Position) -> Result<Vec<ArchivedRow>, StoreError> {

@@ -5,8 +5,10 @@ use super::Connection;
 use crate::store::{
     chain::Link,
     row::{ChainRow, NewEvent, NewMessage, signed},
+    search::{IndexedText, NewTerms},
 };
 use sqlx::{QueryBuilder, Sqlite};
+use std::collections::HashSet;
 use uuid::Uuid;
 
 /// Rows a statement: most of the gain is had by then, and the statement stays short.
@@ -17,7 +19,7 @@ pub(super) async fn insert_messages(tx: &mut Connection, rows: &[NewMessage<'_>]
     let mut inserted = Vec::with_capacity(rows.len());
     for rows in rows.chunks(ROWS) {
         let mut query = QueryBuilder::<Sqlite>::new(
-            "insert into messages (room, id, epoch, offset_no, author, body, sent_at, deleted, reply_to) ",
+            "insert into messages (room, id, epoch, offset_no, author, body, sent_at, deleted, reply_to, place) ",
         );
         query.push_values(rows, |mut values, row| {
             values
@@ -29,12 +31,48 @@ pub(super) async fn insert_messages(tx: &mut Connection, rows: &[NewMessage<'_>]
                 .push_bind(row.body)
                 .push_bind(row.sent_at)
                 .push_bind(false)
-                .push_bind(row.reply_to);
+                .push_bind(row.reply_to)
+                .push_bind(row.place);
         });
         query.push(" on conflict (room, id) do nothing returning offset_no");
-        inserted.extend(query.build_query_scalar::<i64>().fetch_all(&mut *tx).await?);
+        let new: HashSet<i64> = query.build_query_scalar::<i64>().fetch_all(&mut *tx).await?.into_iter().collect();
+        let indexed = rows.iter().filter(|row| new.contains(&row.offset)).map(|row| (row.place, &row.terms));
+        write_terms(tx, indexed).await?;
+        inserted.extend(new);
     }
     Ok(inserted)
+}
+
+/// Writes the terms of messages that are there.
+pub(super) async fn index(tx: &mut Connection, rows: &[NewTerms]) -> Result<(), sqlx::Error> {
+    for rows in rows.chunks(ROWS) {
+        write_terms(tx, rows.iter().map(|row| (row.place, &row.terms))).await?;
+        for row in rows {
+            sqlx::query("update messages set place = $3 where room = $1 and id = $2 and place is not $3")
+                .bind(row.room)
+                .bind(row.id)
+                .bind(row.place)
+                .execute(&mut *tx)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+async fn write_terms<'a>(
+    tx: &mut Connection,
+    rows: impl Iterator<Item = (i64, &'a IndexedText)>,
+) -> Result<(), sqlx::Error> {
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut query = QueryBuilder::<Sqlite>::new("insert or replace into message_terms (rowid, terms) ");
+    query.push_values(rows, |mut values, (place, terms)| {
+        values.push_bind(place).push_bind(format!("{} {} {}", terms.room, terms.author, terms.words));
+    });
+    query.build().execute(tx).await?;
+    Ok(())
 }
 
 /// Inserts events into the archive.

@@ -10,6 +10,7 @@ mod fold_kinds;
 mod history;
 mod operation;
 mod rooms;
+mod search;
 mod sessions;
 mod unread;
 mod upkeep;
@@ -100,6 +101,18 @@ of_both_adapters! {
         every_page_says_as_of_when_its_rows_stand,
         a_page_that_stops_short_covers_the_room_up_to_its_last_message,
         a_page_and_its_position_are_of_one_moment;
+    search:
+        a_message_is_found_by_its_words_in_any_case_and_the_newest_first,
+        scripts_without_spaces_are_found_by_any_stretch,
+        an_edited_message_is_found_by_its_new_text_and_a_deleted_one_not_at_all,
+        nothing_is_found_in_rooms_that_may_not_be_read,
+        who_may_read_very_many_rooms_finds_what_is_in_them,
+        what_is_found_is_paged_without_gap_or_double,
+        a_search_can_be_for_an_author_and_for_what_was_sent_before,
+        no_text_and_no_search_is_too_strange,
+        what_the_version_before_has_written_is_indexed_later,
+        nodes_that_index_at_once_index_everything_once,
+        rebuilding_makes_the_index_too;
     archive:
         the_archive_is_read_in_order_from_any_position,
         what_was_posted_is_told_whatever_was_edited;
