@@ -13,6 +13,12 @@ async function conversation(api: Api): Promise<{ ada: Account; room: Room }> {
   await api.call('PUT', `/rooms/${room.id}/messages/${id}/reactions/${encodeURIComponent('👍')}`, ada.token);
   await api.post(lin, room, `A long one: ${'we walk along the quay until the lighthouse, then back by the dunes. '.repeat(6)}`);
   await api.post(ada, room, 'averyveryverylongwordthathasnospaceatallandmustnotmakethepagewider'.repeat(3));
+  await api.post(
+    lin,
+    room,
+    `# Plan\n\n- [x] **bread**\n- [ ] the map, @${ada.username}\n\n| who | what |\n|---|--:|\n| ${'wide '.repeat(40)} | 1 |\n\n` +
+      `\`\`\`\nwalk("${'along the quay '.repeat(20)}")\n\`\`\`\n\n> ${'averylongquoteofoneword'.repeat(9)}`,
+  );
   const { at } = await api.post(ada, room, 'See you at the pier.');
   await api.history(room, ada, at);
   return { ada, room };

@@ -16,6 +16,7 @@ mod log_damage;
 mod log_kafka;
 mod log_lost;
 mod log_sqlite;
+mod markup;
 mod messages;
 mod nodes;
 mod operator;
