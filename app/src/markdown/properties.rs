@@ -81,7 +81,7 @@ fn nasty() -> impl Strategy<Value = String> {
 
 fn rendered(body: &str) -> String {
     let people = ["ada".to_owned()];
-    html(body, Audience { people: &people, me: Some("ada") }, body.len() % 2 == 0)
+    html(body, Audience { people: &people, me: Some("ada") }, body.len().is_multiple_of(2))
 }
 
 proptest! {
