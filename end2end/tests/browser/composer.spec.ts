@@ -28,7 +28,7 @@ test('a name is completed by keyboard, and Enter sends only when nothing is offe
   const { lin, room, shown, field, list } = await desk(api, server.url, newPerson);
   await expect(field).not.toHaveAttribute('aria-expanded');
   await field.pressSequentially('hi @li');
-  await expect(list.getByRole('option')).toHaveText([`@${lin.username}Lin`]);
+  await expect(list.getByRole('option')).toHaveText([`@${lin.username} Lin`]);
   const box = shown.page.getByRole('combobox');
   await expect(box).toHaveAttribute('aria-expanded', 'true');
   await expect(box).toHaveAttribute('aria-controls', 'suggestions');
