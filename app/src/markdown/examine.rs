@@ -13,8 +13,9 @@ pub fn examine(body: &str) {
 }
 
 /// Every tag that there is, as it is written; addresses apart.
-const TAGS: [&str; 36] = [
+const TAGS: [&str; 37] = [
     "p",
+    "p class=\"caption\"",
     "p class=\"heading\"",
     "p class=\"heading large\"",
     "blockquote",

@@ -166,6 +166,7 @@ fn tags(element: &Element) -> (&'static str, &'static str) {
         // Not headings of the page: its outline is not for messages to change.
         Element::Heading(true) => ("<p class=\"heading large\">", "</p>"),
         Element::Heading(false) => ("<p class=\"heading\">", "</p>"),
+        Element::Caption => ("<p class=\"caption\">", "</p>"),
         Element::Quote => ("<blockquote>", "</blockquote>"),
         Element::CodeBlock => (
             "<div class=\"code\"><pre><code>",
@@ -219,7 +220,7 @@ mod tests {
             ),
             (
                 "```rust\n<b> @ada\n```",
-                "<div class=\"code\"><pre><code>&lt;b&gt; @ada\n</code></pre>\
+                "<p class=\"caption\">rust</p><div class=\"code\"><pre><code>&lt;b&gt; @ada\n</code></pre>\
                  <button type=\"button\" class=\"button quiet copy\">Copy</button></div>",
             ),
             ("a\n\n---", "<p>a</p><hr>"),

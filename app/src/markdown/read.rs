@@ -4,7 +4,7 @@
 //! link, a link that leads elsewhere than to the web stays as it was written, and nothing is nested without end.
 
 use super::address;
-use pulldown_cmark::{Alignment, Event, HeadingLevel, LinkType, Options, Parser, Tag};
+use pulldown_cmark::{Alignment, CodeBlockKind, Event, HeadingLevel, LinkType, Options, Parser, Tag};
 use std::ops::Range;
 
 /// Most elements inside each other; what is deeper is shown without them. Browsers have bounds too, and cut there.
@@ -19,6 +19,8 @@ pub enum Element {
     Heading(bool),
     /// What somebody else has said.
     Quote,
+    /// What a block of code says of itself.
+    Caption,
     /// Lines of code.
     CodeBlock,
     /// With numbers from the one given on, or with dots.
@@ -166,7 +168,14 @@ impl Reader<'_> {
         match tag {
             Tag::Paragraph | Tag::HtmlBlock => Some(Element::Paragraph),
             Tag::Heading { level, .. } => Some(Element::Heading(level <= HeadingLevel::H2)),
-            Tag::CodeBlock(_) => Some(Element::CodeBlock),
+            Tag::CodeBlock(kind) => {
+                if let CodeBlockKind::Fenced(info) = kind
+                    && !info.is_empty()
+                {
+                    self.caption(&info);
+                }
+                Some(Element::CodeBlock)
+            }
             Tag::BlockQuote(_) => fits(1).then_some(Element::Quote),
             Tag::List(first) => fits(2).then_some(Element::List(first)),
             Tag::Table(columns) => fits(3).then_some(Element::Table(columns)),
@@ -181,6 +190,14 @@ impl Reader<'_> {
             Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => self.link(dest_url.into_string(), range),
             _ => None,
         }
+    }
+
+    /// Mostly a language; whatever it is, it was written to be read.
+    fn caption(&mut self, info: &str) {
+        self.flush();
+        (self.give)(Piece::Open(&Element::Caption));
+        self.piece(Piece::Literal(info));
+        (self.give)(Piece::Close(&Element::Caption));
     }
 
     fn link(&mut self, to: String, range: &Range<usize>) -> Option<Element> {
