@@ -3,7 +3,7 @@
 use crate::{
     auth::password::Passwords,
     config::{Config, Mode},
-    fanout::{Fanout, Notice, redis::RedisFanout},
+    fanout::{self, Fanout, Notice},
     log::Entry,
     operator::rebuild,
     store::{DeadLetter, Placed, Revived, RoomKey, Upkeep},
@@ -120,7 +120,7 @@ pub async fn revoke_sessions(store: &dyn Upkeep, username: &str) -> anyhow::Resu
 /// Redis is away.
 pub async fn tell(config: &Config, sessions: Vec<SessionId>) -> anyhow::Result<()> {
     let Mode::Cluster { redis, .. } = &config.mode else { return Ok(()) };
-    RedisFanout::connect(redis).await?.tell(&Notice::SessionsEnded { sessions }).await?;
+    fanout::redis::RedisFanout::connect(redis).await?.tell(&Notice::SessionsEnded { sessions }).await?;
     Ok(())
 }
 
