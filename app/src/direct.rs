@@ -24,17 +24,12 @@ pub fn name_of(mut people: Vec<&str>) -> String {
 
 /// What a room is called by somebody: `#tea`, `@lin, @eve`.
 pub fn called(room: &Room, me: Option<&str>) -> String {
-    let (sign, name) = split(room, me);
+    let (sign, name) = split(&room.slug, &room.name, me);
     format!("{sign}{name}")
 }
 
-/// The same, its sign apart.
-pub fn split(room: &Room, me: Option<&str>) -> (&'static str, String) {
-    split_name(&room.slug, &room.name, me)
-}
-
-/// The same of a room of which no more is known.
-pub fn split_name(slug: &str, name: &str, me: Option<&str>) -> (&'static str, String) {
+/// The same, its sign apart, of a room of which no more need be known.
+pub fn split(slug: &str, name: &str, me: Option<&str>) -> (&'static str, String) {
     if !is_direct(slug) {
         return ("#", name.to_owned());
     }

@@ -1,6 +1,6 @@
 //! Who looks at the page.
 
-use crate::model::User;
+use crate::{direct::split, model::User};
 use leptos::prelude::*;
 
 /// The person who is signed in, known before the first paint and unchanged until the next page load: signing in and
@@ -20,6 +20,12 @@ impl Me {
 /// The person who is signed in, if anybody is.
 pub fn me() -> Option<User> {
     use_context::<Me>().and_then(|me| me.0)
+}
+
+/// What the person calls a room, its sign apart: `#` and its name, or `@` and the others' names.
+pub fn called(slug: &str, name: &str) -> (&'static str, String) {
+    let me = me();
+    split(slug, name, me.as_ref().map(|me| me.username.as_str()))
 }
 
 #[cfg(feature = "ssr")]

@@ -1,5 +1,5 @@
 use super::SearchLink;
-use crate::{direct::split, model::Visibility, session, state::RoomState};
+use crate::{model::Visibility, session, state::RoomState};
 use leptos::prelude::*;
 
 /// The room's name, who may see it, how many are in it.
@@ -10,8 +10,7 @@ pub fn RoomHeader(
 ) -> impl IntoView {
     let room = state.with_untracked(|state| state.room().clone());
     let count = Memo::new(move |_| state.with(|state| state.room().members));
-    let me = session::me();
-    let (sign, name) = split(&room, me.as_ref().map(|me| me.username.as_str()));
+    let (sign, name) = session::called(&room.slug, &room.name);
     let visibility = match room.visibility {
         Visibility::Public => "Public",
         Visibility::Members => "Members only",

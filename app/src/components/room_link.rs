@@ -1,6 +1,5 @@
 use crate::{
     badges::Count,
-    direct::split,
     live::Live,
     model::{Room, Visibility},
     session, url,
@@ -23,8 +22,7 @@ pub fn RoomLink(
     };
     let (id, live) = (room.id, use_context::<Live>());
     let count = Memo::new(move |_| live.map(|live| live.unread_in(id)).unwrap_or_default());
-    let me = session::me();
-    let (sign, name) = split(&room, me.as_ref().map(|me| me.username.as_str()));
+    let (sign, name) = session::called(&room.slug, &room.name);
     let private = room.visibility == Visibility::Private && sign == "#";
     view! {
         <a class="room-link" class:unread=move || { count.get().unread > 0 } href=href aria-current=here>

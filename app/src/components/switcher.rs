@@ -1,14 +1,5 @@
 use super::Hydrated;
-use crate::{
-    browser,
-    direct::{is_direct, split},
-    error::ApiError,
-    live::Live,
-    model::Room,
-    session,
-    switcher::matching,
-    url,
-};
+use crate::{browser, direct::is_direct, error::ApiError, live::Live, model::Room, session, switcher::matching, url};
 use leptos::{ev, html, prelude::*, web_sys};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
@@ -68,8 +59,8 @@ fn Dialog(open: RwSignal<bool>, rooms: Vec<Room>) -> impl IntoView {
     let typed = RwSignal::new(String::new());
     let chosen = RwSignal::new(0_usize);
     // Found by what they are called here.
-    let me = session::me().map(|me| me.username);
-    let rooms: Vec<Room> = rooms.into_iter().map(|room| Room { name: split(&room, me.as_deref()).1, ..room }).collect();
+    let rooms: Vec<Room> =
+        rooms.into_iter().map(|room| Room { name: session::called(&room.slug, &room.name).1, ..room }).collect();
     let found = Memo::new(move |_| {
         let weight = |room: &Room| live.map(|live| live.unread_in(room.id).unread).unwrap_or_default();
         matching(&rooms, &typed.read(), weight)

@@ -2,11 +2,9 @@ use super::NotFoundPage;
 use crate::{
     api::{self, RoomData},
     components::{Actions, Banner, Composer, JoinBar, Kept, MemberList, RoomHeader, Timeline},
-    direct,
     error::ApiError,
     live::Live,
     model::{HistoryQuery, MessageId},
-    session,
     state::RoomState,
     url::Query,
     words,
@@ -97,10 +95,10 @@ fn wanted() -> Memo<Wanted> {
 #[component]
 fn RoomBody(view: RoomData, wanted: Wanted) -> impl IntoView {
     let RoomData { room, members, page, older, newer, read } = view;
-    let title = direct::called(&room, session::me().as_ref().map(|me| me.username.as_str()));
     let highlight = wanted.history.and_then(|history| history.around);
     let state = RwSignal::new(RoomState::new(room, members, &page, older, newer));
     let actions = Actions::new(state, wanted.reply_to, wanted.problem);
+    let title = actions.room_called();
     let live = use_context::<Live>();
     Effect::new(move || {
         if let Some(live) = live {

@@ -1,7 +1,6 @@
 use crate::{
     api,
     components::{Avatar, Moment, Problem, SearchForm},
-    direct::split_name,
     error::ApiError,
     model::{SearchHit, SearchPage as Found, SearchQuery},
     session,
@@ -135,8 +134,8 @@ fn Hits(found: Found, wanted: SearchQuery) -> impl IntoView {
 #[component]
 fn Hit(hit: SearchHit) -> impl IntoView {
     let SearchHit { message, room, excerpt } = hit;
-    let (author, me) = (message.author, session::me());
-    let (sign, name) = split_name(&room.slug, &room.name, me.as_ref().map(|me| me.username.as_str()));
+    let author = message.author;
+    let (sign, name) = session::called(&room.slug, &room.name);
     let href = url::message(&room.slug, message.id);
     let label = format!("Message of {} in {sign}{name}", author.display_name);
     let text = excerpt.into_iter().map(|piece| match piece.found {
