@@ -6,11 +6,13 @@
 mod account;
 mod messages;
 mod rooms;
+#[cfg(not(feature = "hydrate"))]
 mod search;
 
 pub use account::*;
 pub use messages::*;
 pub use rooms::*;
+#[cfg(not(feature = "hydrate"))]
 pub use search::*;
 
 #[cfg(feature = "ssr")]

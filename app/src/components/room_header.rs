@@ -1,5 +1,5 @@
 use super::SearchLink;
-use crate::{model::Visibility, session, state::RoomState};
+use crate::{live::Live, model::Visibility, session, state::RoomState};
 use leptos::prelude::*;
 
 /// The room's name, who may see it, how many are in it.
@@ -10,6 +10,8 @@ pub fn RoomHeader(
 ) -> impl IntoView {
     let room = state.with_untracked(|state| state.room().clone());
     let count = Memo::new(move |_| state.with(|state| state.room().members));
+    let (live, id) = (use_context::<Live>(), room.id);
+    let here = Memo::new(move |_| live.map_or(0, |live| live.present().with(|here| here.count(id))));
     let (sign, name) = session::called(&room.slug, &room.name);
     let visibility = match room.visibility {
         Visibility::Public => "Public",
@@ -32,6 +34,10 @@ pub fn RoomHeader(
                 {move || match count.get() {
                     1 => "1 member".to_owned(),
                     n => format!("{n} members"),
+                }}
+                {move || {
+                    let here = here.get();
+                    (here > 1).then(|| view! { <span class="here">{format!("{here} here")}</span> })
                 }}
             </button>
         </header>

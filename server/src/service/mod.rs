@@ -131,7 +131,14 @@ impl Service {
                 self.auth.doubt();
                 self.roles.doubt();
             }
-            Signal::Notice(Notice::Typing { .. } | Notice::Read { .. } | Notice::Unknown) | Signal::Event { .. } => {}
+            Signal::Notice(
+                Notice::Typing { .. }
+                | Notice::Read { .. }
+                | Notice::Here { .. }
+                | Notice::WhoIsHere { .. }
+                | Notice::Unknown,
+            )
+            | Signal::Event { .. } => {}
         }
     }
 
