@@ -35,13 +35,15 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="description" content="A chat that never loses a message." />
                 <link id="icon" rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <HashedStylesheet options=options.clone() id="style" />
-                {crate::pages::is_live()
-                    .then(|| {
-                        view! {
-                            <AutoReload options=options.clone() />
-                            <HydrationScripts options />
-                        }
-                    })}
+                {if crate::pages::is_live() {
+                    view! {
+                        <AutoReload options=options.clone() />
+                        <HydrationScripts options />
+                    }
+                        .into_any()
+                } else {
+                    view! { <script defer src="/plain.js"></script> }.into_any()
+                }}
                 <MetaTags />
             </head>
             <body>

@@ -3,7 +3,9 @@
 
 use crate::{
     error::ApiError,
-    model::{MessageId, MessagePage, Position, Posted, Room, SessionId, Unread, User, Visibility, Written},
+    model::{
+        MessageId, MessagePage, NotificationLevel, Position, Posted, Room, SessionId, Unread, User, Visibility, Written,
+    },
 };
 
 pub use crate::model::{HistoryQuery, Member, SearchPage, SearchQuery};
@@ -113,6 +115,10 @@ pub trait Backend: Send + Sync + 'static {
     async fn react(&self, who: &Viewer, room: &str, id: MessageId, emoji: &str, on: bool) -> Result<Written, ApiError>;
     /// Has read up to here; moves forward only.
     async fn mark_read(&self, who: &Viewer, room: &str, at: Position) -> Result<(), ApiError>;
+    /// Has read everything in all rooms that they are in.
+    async fn mark_all_read(&self, who: &Viewer) -> Result<(), ApiError>;
+    /// Chooses how much of a room they want to be told of; members only.
+    async fn set_level(&self, who: &Viewer, room: &str, level: NotificationLevel) -> Result<(), ApiError>;
     /// Up to where the viewer has read; where they joined, if they never said; `None`: they are no member.
     async fn read_marker(&self, who: &Viewer, room: &str) -> Result<Option<Position>, ApiError>;
     /// What the viewer has not read, of each room that they are in.

@@ -5,7 +5,7 @@
 
 use crate::{
     mentions::mentions,
-    model::{Event, KnownEvent, MAX_UNREAD, MessageId, Position, RoomId, Unread, User},
+    model::{Event, KnownEvent, MAX_UNREAD, MessageId, NotificationLevel, Position, RoomId, Unread, User},
 };
 use std::collections::{HashMap, VecDeque};
 
@@ -49,6 +49,7 @@ struct Badge {
     heard: VecDeque<Heard>,
     upto: Position,
     direct: bool,
+    level: NotificationLevel,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +76,7 @@ impl Badges {
                 heard: VecDeque::new(),
                 upto: room.upto,
                 direct: room.direct,
+                level: room.level,
             };
             if let Some(known) = known {
                 badge.heard = known.heard.into_iter().filter(|heard| heard.at > room.upto).collect();
@@ -127,9 +129,28 @@ impl Badges {
         self.0.get(&room).is_none_or(|badge| at <= badge.read)
     }
 
-    /// What is unread in a room.
+    /// What is unread in a room, as far as the reader wants to be told of it.
     pub fn of(&self, room: RoomId) -> Count {
         self.0.get(&room).map(Badge::count).unwrap_or_default()
+    }
+
+    /// How much of a room the reader wants to be told of; `None`: it is not theirs.
+    pub fn level(&self, room: RoomId) -> Option<NotificationLevel> {
+        self.0.get(&room).map(|badge| badge.level)
+    }
+
+    /// The reader has chosen, in this tab or elsewhere.
+    pub fn set_level(&mut self, room: RoomId, level: NotificationLevel) {
+        if let Some(badge) = self.0.get_mut(&room) {
+            badge.level = level;
+        }
+    }
+
+    /// Everything that is known of is read, as the server will be told.
+    pub fn read_all(&mut self) {
+        for badge in self.0.values_mut() {
+            let _ = badge.read_to(badge.upto);
+        }
     }
 
     /// What is unread in all rooms.
@@ -142,7 +163,12 @@ impl Badge {
     fn count(&self) -> Count {
         let mentions = self.heard.iter().filter(|heard| heard.mentions_me).count();
         let few = |n: usize| u32::try_from(n).unwrap_or(MAX_UNREAD);
-        self.counted.and(Count { unread: few(self.heard.len()), mentions: few(mentions) })
+        let all = self.counted.and(Count { unread: few(self.heard.len()), mentions: few(mentions) });
+        match self.level {
+            NotificationLevel::All => all,
+            NotificationLevel::Mentions => Count { unread: all.mentions, ..all },
+            NotificationLevel::Mute => Count::default(),
+        }
     }
 
     fn read_to(&mut self, at: Position) -> Known {
@@ -187,7 +213,7 @@ mod tests {
     }
 
     fn counted(room: RoomId, read: u64, upto: u64, unread: u32, mentions: u32) -> Unread {
-        Unread { room, read: at(read), upto: at(upto), unread, mentions, direct: false }
+        Unread { room, read: at(read), upto: at(upto), unread, mentions, direct: false, level: NotificationLevel::All }
     }
 
     #[test]
@@ -241,6 +267,25 @@ mod tests {
         badges.counted(&[Unread { direct: true, ..counted(room, 0, 0, 0, 0) }]);
         badges.heard(room, at(1), &posted(MessageId::new(), 1, &lin, "hello"), &ada);
         assert_eq!(badges.total(), Count { unread: 1, mentions: 1 });
+    }
+
+    #[test]
+    fn one_is_told_as_much_of_a_room_as_one_wants() {
+        let (room, ada, lin) = (RoomId::new(), user("ada"), user("lin"));
+        let mut badges = Badges::default();
+        badges.counted(&[counted(room, 1, 5, 3, 1)]);
+        badges.heard(room, at(6), &posted(MessageId::new(), 6, &lin, "tea, @ada?"), &ada);
+        for (level, unread, mentions) in
+            [(NotificationLevel::Mentions, 2, 2), (NotificationLevel::Mute, 0, 0), (NotificationLevel::All, 4, 2)]
+        {
+            badges.set_level(room, level);
+            assert_eq!(badges.total(), Count { unread, mentions }, "{level:?}");
+            // What is read is another matter.
+            assert!(!badges.is_read(room, at(6)));
+        }
+        badges.read_all();
+        assert_eq!(badges.total(), Count::default());
+        assert!(badges.is_read(room, at(6)));
     }
 
     #[test]

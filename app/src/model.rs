@@ -8,11 +8,13 @@ use std::{fmt, str::FromStr};
 use uuid::Uuid;
 
 mod emoji;
+mod level;
 mod names;
 mod rest;
 mod search;
 
 pub use emoji::Emoji;
+pub use level::NotificationLevel;
 pub use names::{DisplayName, RoomName, Username};
 pub use rest::Rest;
 pub use search::{FoundIn, Piece, SearchHit, SearchPage, SearchQuery};
@@ -271,6 +273,9 @@ pub struct Unread {
     /// It is a direct conversation.
     #[serde(default)]
     pub direct: bool,
+    /// How much of it the reader wants to be told of. What is counted here does not depend on it.
+    #[serde(default)]
+    pub level: NotificationLevel,
 }
 
 /// Nobody needs to know more exactly how much they have not read.

@@ -1,6 +1,6 @@
 //! The frames of the WebSocket `/ws`, subprotocol `partyline.v1`.
 
-use crate::model::{Event, Position, RoomId};
+use crate::model::{Event, NotificationLevel, Position, RoomId};
 use serde::{Deserialize, Serialize};
 
 /// The subprotocol's name.
@@ -124,6 +124,13 @@ pub enum ServerFrame {
         room: RoomId,
         /// Up to here.
         at: Position,
+    },
+    /// The reader has chosen how much of a room they want to be told of, on any of their devices. Not in the log.
+    Level {
+        /// The room.
+        room: RoomId,
+        /// How much.
+        level: NotificationLevel,
     },
     /// What the reader is in a room has changed: the list of their rooms is another. Not in the log.
     Membership {

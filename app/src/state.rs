@@ -218,6 +218,13 @@ impl RoomState {
         }
         self.older = more;
         self.insert_caught_up(page);
+        // Who reads back is far from the end: it is read again when they come there.
+        while self.messages.len() > MAX_KEPT
+            && let Some((_, message)) = self.messages.pop_last()
+        {
+            self.places.remove(&message.id);
+            self.newer = true;
+        }
         Merged::Done
     }
 
@@ -229,6 +236,7 @@ impl RoomState {
         // New messages were not kept while the stretch ended before them: only a page that has them all closes the gap.
         self.newer = more || as_of(page) < self.at;
         self.insert_caught_up(page);
+        self.drop_oldest();
         Merged::Done
     }
 
@@ -279,7 +287,10 @@ impl RoomState {
                 message.at = at;
                 if !self.newer {
                     self.insert_all(&[message]);
-                    self.trim();
+                    // Who reads further back does not lose what they read.
+                    if self.following {
+                        self.drop_oldest();
+                    }
                 }
             }
             KnownEvent::MemberJoined { user, role } => self.join(user, role),
@@ -334,12 +345,12 @@ impl RoomState {
         }
     }
 
-    fn trim(&mut self) {
-        while self.following && self.messages.len() > MAX_KEPT {
-            if let Some((_, message)) = self.messages.pop_first() {
-                self.places.remove(&message.id);
-                self.older = true;
-            }
+    fn drop_oldest(&mut self) {
+        while self.messages.len() > MAX_KEPT
+            && let Some((_, message)) = self.messages.pop_first()
+        {
+            self.places.remove(&message.id);
+            self.older = true;
         }
     }
 }

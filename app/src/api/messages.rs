@@ -6,7 +6,7 @@ use super::on_server::*;
 use crate::{backend::NewMessage, url};
 use crate::{
     error::ApiError,
-    model::{MessageId, Position, Posted, Written},
+    model::{MessageId, NotificationLevel, Position, Posted, Written},
 };
 use leptos::{prelude::*, server_fn::codec::Json};
 
@@ -77,6 +77,23 @@ pub async fn mark_read(room: String, at: Position) -> Result<(), ApiError> {
     let backend = backend()?;
     let outcome = async { backend.mark_read(&who()?, &room, at).await };
     with_status(outcome.await)
+}
+
+/// Has read everything in all rooms.
+#[server(prefix = "/api/fn", endpoint = "read-all")]
+pub async fn mark_all_read() -> Result<(), ApiError> {
+    let backend = backend()?;
+    let outcome = async { backend.mark_all_read(&who()?).await };
+    answer(outcome.await, |()| "/".to_owned(), |error| with_error("/", error))
+}
+
+/// Chooses how much of a room one wants to be told of.
+#[server(prefix = "/api/fn", endpoint = "notifications")]
+pub async fn notifications(room: String, level: NotificationLevel) -> Result<(), ApiError> {
+    let backend = backend()?;
+    let outcome = async { backend.set_level(&who()?, &room, level).await };
+    let page = url::room(&room);
+    answer(outcome.await, |()| page.clone(), |error| with_error(&page, error))
 }
 
 /// A plain form that changed a message goes back to the message, wherever in the history it is.

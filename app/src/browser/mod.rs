@@ -4,9 +4,11 @@
 //! there for the compiler.
 
 #[cfg(feature = "hydrate")]
+mod keys;
+#[cfg(feature = "hydrate")]
 mod platform;
 #[cfg(feature = "hydrate")]
-pub use platform::*;
+pub use {keys::press, platform::*};
 
 #[cfg(not(feature = "hydrate"))]
 mod nowhere;

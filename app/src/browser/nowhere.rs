@@ -1,7 +1,7 @@
 //! The server has no browser: nothing is stored, no time passes.
 
 use crate::{model::Millis, when};
-use leptos::web_sys::{Element, HtmlTextAreaElement};
+use leptos::web_sys::{Element, HtmlTextAreaElement, KeyboardEvent};
 use std::future::Future;
 
 /// The time.
@@ -55,11 +55,6 @@ pub fn day_and_time(at: Millis) -> String {
     when::iso(at)
 }
 
-/// Day and time in UTC.
-pub fn moment(at: Millis) -> String {
-    when::iso(at)
-}
-
 /// The day in UTC.
 pub fn day_name(days: i64) -> String {
     when::day_name(days)
@@ -72,6 +67,11 @@ pub fn has_keyboard() -> bool {
 
 /// Most keyboards are not.
 pub fn on_a_mac() -> bool {
+    false
+}
+
+/// No keys.
+pub fn press(_event: &KeyboardEvent) -> bool {
     false
 }
 

@@ -1,4 +1,4 @@
-use super::{Actions, Avatar};
+use super::{Actions, Avatar, Notifications};
 use crate::{
     api::{Direct, Leave},
     direct::is_direct,
@@ -37,6 +37,19 @@ pub fn MemberList(
                     <MemberItem member room may_write=registered && !direct direct />
                 </For>
             </ul>
+            {
+                let slug = slug.clone();
+                move || {
+                    member
+                        .get()
+                        .then(|| {
+                            view! {
+                                <h2>"Notifications"</h2>
+                                <Notifications room slug=slug.clone() />
+                            }
+                        })
+                }
+            }
             {move || {
                 (member.get() && !direct)
                     .then(|| {

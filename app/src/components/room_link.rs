@@ -1,7 +1,7 @@
 use crate::{
     badges::Count,
     live::Live,
-    model::{Room, Visibility},
+    model::{NotificationLevel, Room, Visibility},
     session, url,
 };
 use leptos::prelude::*;
@@ -22,13 +22,15 @@ pub fn RoomLink(
     };
     let (id, live) = (room.id, use_context::<Live>());
     let count = Memo::new(move |_| live.map(|live| live.unread_in(id)).unwrap_or_default());
+    let muted = Memo::new(move |_| live.and_then(|live| live.level_of(id)) == Some(NotificationLevel::Mute));
     let (sign, name) = session::called(&room.slug, &room.name);
     let private = room.visibility == Visibility::Private && sign == "#";
     view! {
-        <a class="room-link" class:unread=move || { count.get().unread > 0 } href=href aria-current=here>
+        <a class="room-link" class:unread=move || { count.get().unread > 0 } class:muted=muted href=href aria-current=here>
             <span class="sigil" aria-hidden="true">{if private { "◆" } else { sign }}</span>
             <span class="name">{name}</span>
             {private.then(|| view! { <span class="visually-hidden">" (private)"</span> })}
+            {move || muted.get().then(|| view! { <span class="hint">" muted"</span> })}
             {move || badge(count.get())}
         </a>
     }

@@ -1,12 +1,13 @@
 use super::{Account, Brand, RoomLink, SearchLine, Switcher};
 use crate::{
+    api::MarkAllRead,
     direct::is_direct,
     error::ApiError,
     live::Live,
     model::{Room, Unread},
     session,
 };
-use leptos::prelude::*;
+use leptos::{prelude::*, server_fn::ServerFn};
 
 /// The rooms, and who one is.
 #[component]
@@ -40,6 +41,7 @@ pub fn Sidebar(
                         }
                     })}
                 </Transition>
+                <ReadAll />
                 {session::me()
                     .map(|_| {
                         view! {
@@ -54,6 +56,33 @@ pub fn Sidebar(
             </nav>
             <Account />
         </aside>
+    }
+}
+
+/// Everything is read. Only there if anything is not.
+#[component]
+fn ReadAll() -> impl IntoView {
+    let live = use_context::<Live>();
+    let any = Memo::new(move |_| live.is_some_and(|live| live.unread().unread > 0));
+    let on_submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if let Some(live) = live {
+            live.read_all();
+        }
+    };
+    move || {
+        any.get().then(|| {
+            view! {
+                <form class="read-all" method="post" action=MarkAllRead::url() on:submit=on_submit>
+                    <button class="room-link">
+                        <span class="sigil" aria-hidden="true">
+                            "✓"
+                        </span>
+                        <span class="name">"Mark all read"</span>
+                    </button>
+                </form>
+            }
+        })
     }
 }
 

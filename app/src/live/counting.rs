@@ -5,7 +5,7 @@ use crate::{
     api,
     badges::{Badges, Count, Known},
     browser::{random, sleep_ms, within_ms},
-    model::{Position, RoomId, Unread},
+    model::{NotificationLevel, Position, RoomId, Unread},
 };
 use leptos::{prelude::*, task::spawn_local};
 use std::collections::HashMap;
@@ -42,6 +42,32 @@ impl Live {
     /// Changes whenever the list of one's rooms may have changed.
     pub fn rooms_changed(self) -> u32 {
         self.rooms_changed.get()
+    }
+
+    /// How much of a room the reader wants to be told of; `None`: it is not theirs, or not known yet.
+    pub fn level_of(self, room: RoomId) -> Option<NotificationLevel> {
+        self.badges.with(|badges| badges.level(room))
+    }
+
+    /// Chooses how much of a room the reader wants to be told of. What the server does not learn of, it takes back.
+    pub fn choose_level(self, room: RoomId, slug: String, level: NotificationLevel) {
+        self.badges.update(|badges| badges.set_level(room, level));
+        spawn_local(async move {
+            if !matches!(within_ms(ANSWER_MS, api::notifications(slug, level)).await, Some(Ok(()))) {
+                self.count_again();
+            }
+        });
+    }
+
+    /// Everything in all rooms is read.
+    pub fn read_all(self) {
+        self.badges.update(Badges::read_all);
+        spawn_local(async move {
+            let told = within_ms(ANSWER_MS, api::mark_all_read()).await;
+            if !matches!(told, Some(Ok(()))) {
+                self.count_again();
+            }
+        });
     }
 
     /// The server has counted.

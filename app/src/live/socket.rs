@@ -258,6 +258,7 @@ impl Connection {
                 self.live.presence.update(|here| here.all(room, users, count));
             }
             ServerFrame::Read { room, at } => self.live.read(room, at),
+            ServerFrame::Level { room, level } => self.live.badges.update(|badges| badges.set_level(room, level)),
             ServerFrame::Membership { .. } => self.live.other_rooms(),
             ServerFrame::Status(status) => self.live.status.set(status),
             ServerFrame::Reconnect { after_ms } => return Some(End::Resume { after_ms }),

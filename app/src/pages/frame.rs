@@ -1,4 +1,10 @@
-use crate::{api, components::Sidebar, error::ApiError, live::Live, model::Room};
+use crate::{
+    api,
+    components::{Keys, Sidebar},
+    error::ApiError,
+    live::Live,
+    model::Room,
+};
 use leptos::prelude::*;
 use leptos_router::components::Outlet;
 
@@ -25,5 +31,6 @@ pub fn Frame() -> impl IntoView {
             <Sidebar rooms unread />
             <Outlet />
         </div>
+        <Keys />
     }
 }

@@ -4,7 +4,7 @@
 //! them from the ring, the store or the log. [`local`] works within one process,
 //! [`redis`] between any number of nodes.
 
-use app::model::{Position, Role, RoomId, SessionId, UserId};
+use app::model::{NotificationLevel, Position, Role, RoomId, SessionId, UserId};
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -155,6 +155,15 @@ pub enum Notice {
         user: UserId,
         /// Up to here.
         at: Position,
+    },
+    /// Somebody has chosen how much of a room they want to be told of: so do their other devices.
+    Level {
+        /// The room.
+        room: RoomId,
+        /// Who.
+        user: UserId,
+        /// How much.
+        level: NotificationLevel,
     },
     /// Who listens in these rooms at a node; none: the node lives.
     Here {

@@ -9,7 +9,7 @@ use super::{
 use app::{
     backend::{Backend, Member},
     error::ApiError,
-    model::{Room, Unread, Visibility, Written},
+    model::{NotificationLevel, Room, Unread, Visibility, Written},
 };
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,11 @@ pub(super) struct NewRoom {
 #[derive(Deserialize)]
 pub(super) struct People {
     people: Vec<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Told {
+    level: NotificationLevel,
 }
 
 #[derive(Serialize)]
@@ -74,6 +79,24 @@ pub(super) async fn list(State(web): State<Web>, Anyone(who): Anyone) -> Answer<
 
 pub(super) async fn unread(State(web): State<Web>, SignedInViewer(who): SignedInViewer) -> Answer<UnreadRooms> {
     Ok(Json(UnreadRooms { rooms: web.service.unread(&who).await? }))
+}
+
+pub(super) async fn mark_all_read(
+    State(web): State<Web>,
+    SignedInViewer(who): SignedInViewer,
+) -> Result<StatusCode, Problem> {
+    web.service.mark_all_read(&who).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn set_level(
+    State(web): State<Web>,
+    SignedInViewer(who): SignedInViewer,
+    Path(room): Path<String>,
+    Body(told): Body<Told>,
+) -> Result<StatusCode, Problem> {
+    web.service.set_level(&who, &room, told.level).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn show(State(web): State<Web>, Anyone(who): Anyone, Path(room): Path<String>) -> Answer<Room> {

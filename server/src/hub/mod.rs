@@ -172,6 +172,7 @@ impl Hub {
             Notice::Typing { room, user } => drop(self.rooms.hand(room, ToRoom::Typing(user))),
             Notice::MemberChanged { room, user, .. } => self.tell(user, &ServerFrame::Membership { room }),
             Notice::Read { room, user, at } => self.tell(user, &ServerFrame::Read { room, at }),
+            Notice::Level { room, user, level } => self.tell(user, &ServerFrame::Level { room, level }),
             notice @ (Notice::Here { .. } | Notice::WhoIsHere { .. }) => self.sources.presence.heard(notice),
             Notice::Unknown => {}
         }

@@ -16,8 +16,8 @@ use app::{
     backend::{Backend, HistoryQuery, Member, NewMessage, Registration, SignedIn, Viewer},
     error::{ApiError, Outcome},
     model::{
-        KnownEvent, MessageId, MessagePage, Position, Posted, Room, SearchPage, SearchQuery, SessionId, Unread, UserId,
-        Visibility, Written,
+        KnownEvent, MessageId, MessagePage, NotificationLevel, Position, Posted, Room, SearchPage, SearchQuery,
+        SessionId, Unread, UserId, Visibility, Written,
     },
 };
 use async_trait::async_trait;
@@ -134,6 +134,7 @@ impl Service {
             Signal::Notice(
                 Notice::Typing { .. }
                 | Notice::Read { .. }
+                | Notice::Level { .. }
                 | Notice::Here { .. }
                 | Notice::WhoIsHere { .. }
                 | Notice::Unknown,
@@ -325,6 +326,26 @@ impl Backend for Service {
         let (room, user) = (access.room.id, who.user.id);
         self.store.mark_read(room, user, at).await.map_err(store_failed)?;
         self.tell(Notice::Read { room, user, at }).await;
+        Ok(())
+    }
+    async fn mark_all_read(&self, who: &Viewer) -> Result<(), ApiError> {
+        self.limits.signal(who.user.id)?;
+        let user = who.user.id;
+        for Unread { room, upto, .. } in self.unread(who).await?.into_iter().filter(|room| room.unread > 0) {
+            self.store.mark_read(room, user, upto).await.map_err(store_failed)?;
+            self.tell(Notice::Read { room, user, at: upto }).await;
+        }
+        Ok(())
+    }
+    async fn set_level(&self, who: &Viewer, room: &str, level: NotificationLevel) -> Result<(), ApiError> {
+        let access = self.readable(Some(who), room).await?;
+        self.limits.signal(who.user.id)?;
+        if access.role.is_none() {
+            return Err(ApiError::forbidden("only members of a room are told of it"));
+        }
+        let (room, user) = (access.room.id, who.user.id);
+        self.store.set_level(room, user, level).await.map_err(store_failed)?;
+        self.tell(Notice::Level { room, user, level }).await;
         Ok(())
     }
     async fn read_marker(&self, who: &Viewer, room: &str) -> Result<Option<Position>, ApiError> {

@@ -9,8 +9,8 @@ use crate::log::{Entry, NotARecord, Record};
 use app::{
     backend::Member,
     model::{
-        Event, Message, MessageId, MessagePage, Millis, Position, Role, Room, RoomId, SessionId, Unread, User, UserId,
-        Visibility,
+        Event, Message, MessageId, MessagePage, Millis, NotificationLevel, Position, Role, Room, RoomId, SessionId,
+        Unread, User, UserId, Visibility,
     },
 };
 use async_trait::async_trait;
@@ -345,6 +345,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Somebody has read up to here; moves forward only.
     async fn mark_read(&self, room: RoomId, user: UserId, at: Position) -> Result<(), StoreError>;
+    /// How much of a room somebody wants to be told of.
+    async fn set_level(&self, room: RoomId, user: UserId, level: NotificationLevel) -> Result<(), StoreError>;
     /// How far a member has read: where they joined, if they never said so.
     async fn read_marker(&self, room: RoomId, user: UserId) -> Result<Option<Position>, StoreError>;
 }

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 in_both_modes!(
     what_is_read_on_one_device_is_read_on_the_others,
+    one_chooses_how_much_one_is_told_of_a_room,
+    everything_is_read_at_once,
     who_counts_gets_what_is_new_and_is_told_if_it_is_too_much,
 );
 
@@ -63,6 +65,57 @@ async fn what_is_read_on_one_device_is_read_on_the_others(kind: Kind) {
     if let Some(other) = other {
         other.server.shutdown().await;
     }
+    node.server.shutdown().await;
+}
+
+async fn one_chooses_how_much_one_is_told_of_a_room(kind: Kind) {
+    let installation = Installation::new(kind).await;
+    let node = installation.start().await;
+    let (ada, lin) = (Person::register(&node.base, "ada").await, Person::register(&node.base, "lin").await);
+    let (room, hidden) = (ada.make_room("public").await, ada.make_room("private").await);
+    let choose = |room: &str, level: &str| {
+        let (lin, path) = (lin.clone(), format!("/rooms/{room}/notifications"));
+        let body = json!({ "level": level });
+        async move { lin.call(Method::PUT, &path, Some(body)).await.0 }
+    };
+    assert_eq!(choose(&room, "mute").await, StatusCode::FORBIDDEN, "no member");
+    assert_eq!(choose(&hidden, "mute").await, StatusCode::NOT_FOUND);
+    lin.join(&room).await;
+    let mut device = lin.socket().await;
+    assert_eq!(choose(&room, "loud").await, StatusCode::UNPROCESSABLE_ENTITY);
+    for level in ["mentions", "mute", "all", "mute"] {
+        assert_eq!(choose(&room, level).await, StatusCode::NO_CONTENT);
+        let frame = device.next_of("level").await;
+        assert_eq!((&frame["room"], &frame["level"]), (&json!(room), &json!(level)));
+    }
+    let all = lin.get("/me/unread").await.1;
+    let level = all["rooms"].as_array().unwrap().iter().find(|r| r["room"] == json!(room)).map(|r| r["level"].clone());
+    assert_eq!(level, Some(json!("mute")));
+    node.server.shutdown().await;
+}
+
+async fn everything_is_read_at_once(kind: Kind) {
+    let installation = Installation::new(kind).await;
+    let node = installation.start().await;
+    let (ada, lin) = (Person::register(&node.base, "ada").await, Person::register(&node.base, "lin").await);
+    let rooms = [ada.make_room("public").await, ada.make_room("public").await];
+    for room in &rooms {
+        lin.join(room).await;
+        ada.post(room, "one").await;
+        ada.post(room, "two").await;
+    }
+    for room in &rooms {
+        until("both are counted", async || unread(&lin, room).await == (2, 0)).await;
+    }
+    let mut device = lin.socket().await;
+    assert_eq!(lin.call(Method::PUT, "/me/read", None).await.0, StatusCode::NO_CONTENT);
+    let told = [device.next_of("read").await, device.next_of("read").await];
+    for room in &rooms {
+        assert!(told.iter().any(|frame| frame["room"] == json!(room)));
+        assert_eq!(unread(&lin, room).await, (0, 0));
+        assert_eq!(unread(&ada, room).await, (0, 0));
+    }
+    assert_eq!(Person::visitor(&node.base).call(Method::PUT, "/me/read", None).await.0, StatusCode::UNAUTHORIZED);
     node.server.shutdown().await;
 }
 

@@ -7,7 +7,7 @@ use crate::store::{
 };
 use app::{
     backend::Member,
-    model::{Position, Role, RoomId, UserId},
+    model::{NotificationLevel, Position, Role, RoomId, UserId},
 };
 
 /// The longest list of members.
@@ -68,6 +68,24 @@ pub(super) async fn mark_read(
     .bind(user.0)
     .bind(i64::from(at.epoch))
     .bind(signed(at.offset))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn set_level(
+    conn: &mut Connection,
+    room: RoomId,
+    user: UserId,
+    level: NotificationLevel,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into notification_levels (room, account, level) values ($1, $2, $3)
+         on conflict (room, account) do update set level = excluded.level",
+    )
+    .bind(room.0)
+    .bind(user.0)
+    .bind(level.as_str())
     .execute(conn)
     .await?;
     Ok(())

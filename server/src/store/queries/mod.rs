@@ -33,7 +33,10 @@ use crate::store::{
 };
 use app::{
     backend::Member,
-    model::{Message, MessageId, MessagePage, Millis, Position, Role, Room, RoomId, SessionId, Unread, User, UserId},
+    model::{
+        Message, MessageId, MessagePage, Millis, NotificationLevel, Position, Role, Room, RoomId, SessionId, Unread,
+        User, UserId,
+    },
 };
 use async_trait::async_trait;
 
@@ -208,6 +211,10 @@ impl Store for Adapter {
 
     async fn mark_read(&self, room: RoomId, user: UserId, at: Position) -> Result<(), StoreError> {
         within(async { members::mark_read(&mut *self.writer().await?, room, user, at).await }).await
+    }
+
+    async fn set_level(&self, room: RoomId, user: UserId, level: NotificationLevel) -> Result<(), StoreError> {
+        within(async { members::set_level(&mut *self.writer().await?, room, user, level).await }).await
     }
 
     async fn read_marker(&self, room: RoomId, user: UserId) -> Result<Option<Position>, StoreError> {

@@ -27,11 +27,12 @@ struct Row {
     upto_offset: Option<i64>,
     unread: i64,
     slug: String,
+    level: Option<String>,
 }
 
 pub(super) async fn of(conn: &mut Connection, user: &User) -> Result<Vec<Unread>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select k.room, k.read_epoch, k.read_offset, k.slug,
+        "select k.room, k.read_epoch, k.read_offset, k.slug, k.level,
                 (select m.epoch from messages m where m.room = k.room
                  order by m.epoch desc, m.offset_no desc limit 1) as upto_epoch,
                 (select m.offset_no from messages m where m.room = k.room
@@ -43,10 +44,11 @@ pub(super) async fn of(conn: &mut Connection, user: &User) -> Result<Vec<Unread>
                      limit $2
                  ) as few) as unread
          from (
-             select m.room, o.slug, coalesce(r.epoch, m.joined_epoch) as read_epoch,
+             select m.room, o.slug, l.level, coalesce(r.epoch, m.joined_epoch) as read_epoch,
                     coalesce(r.offset_no, m.joined_offset) as read_offset
              from memberships m join rooms o on o.id = m.room
                   left join read_markers r on r.room = m.room and r.account = m.account
+                  left join notification_levels l on l.room = m.room and l.account = m.account
              where m.account = $1 limit $3
          ) as k",
     )
@@ -71,6 +73,8 @@ pub(super) async fn of(conn: &mut Connection, user: &User) -> Result<Vec<Unread>
             unread: few(row.unread),
             mentions: mentions.get(&row.room).copied().unwrap_or_default(),
             direct: is_direct(&row.slug),
+            // Of a later version: as if nothing had been chosen.
+            level: row.level.and_then(|level| level.parse().ok()).unwrap_or_default(),
         }
     };
     Ok(rows.into_iter().map(unread).collect())

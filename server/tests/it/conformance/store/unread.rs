@@ -2,7 +2,7 @@ use super::{
     chat::{Chat, message_id},
     place::Place,
 };
-use app::model::{KnownEvent, MAX_UNREAD, Position, Role, Unread, User};
+use app::model::{KnownEvent, MAX_UNREAD, NotificationLevel, Position, Role, Unread, User};
 
 /// Ada and Lin in a room; where both have joined.
 async fn two_in_a_room(place: &Place) -> (Chat, Position) {
@@ -56,4 +56,20 @@ pub async fn unread_messages_are_counted_up_to_a_hundred(place: &Place) {
     let (chat, joined) = two_in_a_room(place).await;
     chat.fold((0..130).map(|n| chat.post(&chat.ada, &format!("{n} @lin"))).collect()).await;
     assert_eq!(unread(&chat, &chat.lin).await, (joined, MAX_UNREAD, MAX_UNREAD));
+}
+
+pub async fn how_much_one_wants_to_be_told_of_is_kept(place: &Place) {
+    let (chat, _) = two_in_a_room(place).await;
+    let level = async |user: &User| chat.store.unread(user).await.expect("read")[0].level;
+    assert_eq!(level(&chat.lin).await, NotificationLevel::All);
+    for chosen in
+        [NotificationLevel::Mute, NotificationLevel::Mentions, NotificationLevel::All, NotificationLevel::Mute]
+    {
+        chat.store.set_level(chat.room.id, chat.lin.id, chosen).await.expect("written");
+        assert_eq!((level(&chat.lin).await, level(&chat.ada).await), (chosen, NotificationLevel::All));
+    }
+    // The counts are what they are.
+    chat.fold(vec![chat.post(&chat.ada, "tea, @lin")]).await;
+    let (_, unread, mentions) = unread(&chat, &chat.lin).await;
+    assert_eq!((unread, mentions), (1, 1));
 }
