@@ -8,11 +8,13 @@ use std::{fmt, str::FromStr};
 use uuid::Uuid;
 
 mod emoji;
+mod file;
 mod names;
 mod rest;
 mod search;
 
 pub use emoji::Emoji;
+pub use file::{FileAddress, FileName, MAX_FILE_BYTES, MAX_FILE_NAME_CHARS, MAX_SIDE, Uploaded};
 pub use names::{DisplayName, RoomName, Username};
 pub use rest::Rest;
 pub use search::{FoundIn, Piece, SearchHit, SearchPage, SearchQuery};
@@ -78,6 +80,10 @@ id!(
 id!(
     /// A message. Made by the sender's client: it is the idempotency key all the way.
     MessageId
+);
+id!(
+    /// A file that somebody has uploaded.
+    FileId
 );
 id!(
     /// A signed-in session.

@@ -10,6 +10,7 @@ pub fn explain(code: &str) -> &'static str {
     match code {
         "invalid" => "Something in the form does not fit. Please check it and try again.",
         "too_large" => "A message may have 16 KiB at most. Please shorten it.",
+        "file_too_large" => "A file may have 10 MiB at most. Please choose a smaller one.",
         "unauthenticated" => "Please sign in first.",
         "bad_credentials" => "That user name and password do not fit.",
         "forbidden" => "You may not do that here.",
