@@ -26,8 +26,9 @@ use std::time::Duration;
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
 /// Bytes a second.
 const SLOWEST: u32 = 64 * 1024;
-/// How long who is refused may go on sending: a browser that is cut off does not get to see why.
+/// How long, and how much, who is refused may go on sending: a browser that is cut off does not get to see why.
 const REFUSED_DEADLINE: Duration = Duration::from_secs(10);
+const REFUSED_BYTES: usize = 4 * MAX_FILE_BYTES;
 
 #[derive(Deserialize)]
 pub(super) struct Named {
@@ -65,10 +66,14 @@ fn created(uploaded: Uploaded) -> Response {
     (StatusCode::CREATED, [(header::LOCATION, uploaded.url.clone())], Json(uploaded)).into_response()
 }
 
+/// How long a body of so many bytes may take.
+pub(super) fn body_deadline(length: usize) -> Duration {
+    BODY_DEADLINE + Duration::from_secs(1) * u32::try_from(length).unwrap_or(u32::MAX) / SLOWEST
+}
+
 /// A body as long as it was said to be. No more than that is held, and it is held once.
 async fn read(body: Body, length: usize) -> Result<Vec<u8>, Response> {
-    let deadline = BODY_DEADLINE + Duration::from_secs(1) * u32::try_from(length).unwrap_or(u32::MAX) / SLOWEST;
-    let collected = tokio::time::timeout(deadline, async {
+    let collected = tokio::time::timeout(body_deadline(length), async {
         let (mut content, mut pieces) = (Vec::with_capacity(length), body.into_data_stream());
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|_| StatusCode::BAD_REQUEST)?;
@@ -89,22 +94,27 @@ async fn read(body: Body, length: usize) -> Result<Vec<u8>, Response> {
     Err(response)
 }
 
-/// Says why not. What is not longer than a file may be is read to its end before, and let go of.
+/// Says why not.
 async fn refused(error: ApiError, body: Body) -> Response {
     let too_large = error == ApiError::FileTooLarge;
     let mut response = Problem(error).into_response();
+    if too_large || !drained(body).await {
+        close(&mut response);
+    }
+    response
+}
+
+/// Reads what comes, and lets go of it; whether that was all.
+pub(super) async fn drained(body: Body) -> bool {
     let rest = async {
-        let (mut left, mut pieces) = (MAX_FILE_BYTES, body.into_data_stream());
+        let (mut left, mut pieces) = (REFUSED_BYTES, body.into_data_stream());
         while let Some(Ok(piece)) = pieces.next().await {
             let Some(less) = left.checked_sub(piece.len()) else { return false };
             left = less;
         }
         true
     };
-    if too_large || !tokio::time::timeout(REFUSED_DEADLINE, rest).await.unwrap_or(false) {
-        close(&mut response);
-    }
-    response
+    tokio::time::timeout(REFUSED_DEADLINE, rest).await.unwrap_or(false)
 }
 
 /// The rest is not read: said, so that the client does not use the connection again.

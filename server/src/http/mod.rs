@@ -23,6 +23,7 @@ use tower_http::{
 
 mod body;
 mod files;
+mod form;
 pub(crate) mod fuzz;
 mod health;
 mod identity;
@@ -137,6 +138,7 @@ pub fn router(web: Web) -> Router {
         .nest("/api/v1", api())
         .route("/ws", get(socket::connect))
         .route("/rooms/{slug}/seen", get(messages::seen))
+        .route("/rooms/{slug}/files", post(form::post))
         .route("/files/{*address}", get(files::download).layer(no_store()))
         .merge(pages::router(&web))
         .layer(middleware::from_fn_with_state(web.clone(), identity::identify))
