@@ -1,8 +1,14 @@
 //! Files: brought by one, had by others, and by nobody else.
 
 use crate::support::{Installation, Kind, Person, in_both_modes, shared, until};
+use app::model::{FileAddress, FileId, FileName};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
+use server::{
+    config::Mode,
+    store::{NewFile, Store, postgres::PostgresStore, sqlite::SqliteStore},
+};
+use std::sync::Arc;
 
 in_both_modes!(
     a_picture_that_is_uploaded_is_shown_in_the_room,
@@ -14,6 +20,7 @@ in_both_modes!(
     an_account_uploads_so_much_and_no_more,
     a_deleted_message_takes_its_files_with_it,
     a_plain_form_posts_a_text_with_a_file,
+    a_file_that_nobody_names_goes_after_a_day,
 );
 
 /// A PNG of so many pixels, with a comment.
@@ -203,9 +210,7 @@ async fn what_is_no_picture_is_never_opened_by_a_browser(kind: Kind) {
         assert!(!answer.headers().contains_key("set-cookie"));
         assert!(answer.bytes().await.unwrap() == content);
     }
-    for (content, reason) in
-        [(png(10_000, 10_000), "50 megapixels"), (png(4, 3)[..20].to_vec(), "damaged"), (vec![], "empty")]
-    {
+    for (content, reason) in [(png(10_000, 10_000), "50 megapixels"), (png(4, 3)[..20].to_vec(), "damaged")] {
         let (status, problem) = try_upload(&ada, &room, "a.png", content).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
         assert!(problem["detail"].as_str().unwrap().contains(reason), "{problem}");
@@ -299,6 +304,41 @@ async fn a_deleted_message_takes_its_files_with_it(kind: Kind) {
     assert_eq!(ada.call(Method::DELETE, &format!("/rooms/{room}/messages/{id}"), None).await.0, StatusCode::OK);
     until_status(&ada, &of_ada["url"], StatusCode::NOT_FOUND).await;
     assert_eq!(status(&ada, &of_lin["url"]).await, StatusCode::OK, "what others have uploaded is theirs");
+}
+
+async fn a_file_that_nobody_names_goes_after_a_day(kind: Kind) {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+    let installation = Installation::new(kind).await;
+    let node = installation.start().await;
+    let ada = Person::register(&node.base, "ada").await;
+    let room = ada.make_room("public").await;
+    let uploader = ada.get("/me").await.1["user"]["id"].as_str().unwrap().parse().unwrap();
+    // As it was uploaded long ago.
+    let store: Arc<dyn Store> = match &installation.mode {
+        Mode::Embedded { data_dir } => Arc::new(SqliteStore::open(data_dir).await.unwrap()),
+        Mode::Cluster { database, .. } => Arc::new(PostgresStore::connect(database).await.unwrap()),
+    };
+    let mut old = Vec::new();
+    for age_ms in [DAY_MS - 60_000, DAY_MS + 60_000, 3 * DAY_MS] {
+        let address = FileAddress { id: FileId::new(), size: None, name: FileName::nearest("a.bin") };
+        old.push(json!(address.to_string()));
+        let created_at = server::time::now() - age_ms;
+        let media_type = "application/octet-stream".to_owned();
+        let room = room.parse().unwrap();
+        store
+            .save_file(&NewFile { room, uploader, address, media_type, created_at, content: b"x".to_vec() })
+            .await
+            .unwrap();
+    }
+    let (_, at) = ada.post(&room, &format!("[late]({})", old[2].as_str().unwrap())).await;
+    ada.bodies(&room, at).await;
+    node.server.shutdown().await;
+    let node = installation.start().await;
+    let ada = ada.at(&node.base);
+    until_status(&ada, &old[1], StatusCode::NOT_FOUND).await;
+    assert_eq!(status(&ada, &old[0]).await, StatusCode::OK, "its day is not over");
+    assert_eq!(status(&ada, &old[2]).await, StatusCode::OK, "it is named");
+    node.server.shutdown().await;
 }
 
 /// Sends the form as a browser without a script does; where it is sent on to.
