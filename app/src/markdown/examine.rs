@@ -71,7 +71,8 @@ pub fn examined(html: &str) -> String {
             assert!(!open.iter().any(|name| name == "a"), "a link in a link: {html}");
             let (to, behind) = link.split_once('"').expect("an address ends");
             let lower = to.to_ascii_lowercase();
-            if behind == " class=\"file\"" || behind == " class=\"picture\"" {
+            let of_file = [" class=\"file\" rel=\"external\"", " class=\"picture\" target=\"_blank\""];
+            if of_file.contains(&behind) {
                 assert!(to.parse::<FileAddress>().is_ok(), "{to}");
             } else if behind.is_empty() {
                 assert!(to.strip_prefix("/rooms/").is_some_and(|slug| !slug.contains('/')), "{to}");

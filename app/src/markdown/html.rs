@@ -130,12 +130,12 @@ impl Html<'_> {
         }
     }
 
-    /// In the room that it will take; a click shows the whole.
+    /// In the room that it will take; a click shows the whole, beside the chat.
     fn picture(&mut self, address: &FileAddress, said: &str) {
         let (width, height) = address.shown_size().unwrap_or((1, 1));
         // An address has nothing that needs to be escaped: letters, digits, hyphens, dots and percent signs.
         self.tag(&format!(
-            "<a href=\"{address}\" class=\"picture\"><img src=\"{address}\" alt=\"{}\" width=\"{width}\" height=\"{height}\" \
+            "<a href=\"{address}\" class=\"picture\" target=\"_blank\"><img src=\"{address}\" alt=\"{}\" width=\"{width}\" height=\"{height}\" \
              loading=\"lazy\" decoding=\"async\"></a>",
             escape(said)
         ));
@@ -144,7 +144,8 @@ impl Html<'_> {
     fn link(&mut self, to: &str) {
         let to = escape(to);
         if to.starts_with('/') {
-            return self.tag(&format!("<a href=\"{to}\" class=\"file\">"));
+            // No page of this site: not for the router.
+            return self.tag(&format!("<a href=\"{to}\" class=\"file\" rel=\"external\">"));
         }
         self.tag(&format!("<a href=\"{to}\" rel=\"noopener noreferrer nofollow ugc\" target=\"_blank\">"));
     }
@@ -279,11 +280,11 @@ mod tests {
         let at = "/files/01900000-0000-7000-8000-000000000001";
         let shown_as = |said: &str| {
             format!(
-                "<a href=\"{at}/4000x3000/a%20b.png\" class=\"picture\"><img src=\"{at}/4000x3000/a%20b.png\" alt=\"{said}\" \
+                "<a href=\"{at}/4000x3000/a%20b.png\" class=\"picture\" target=\"_blank\"><img src=\"{at}/4000x3000/a%20b.png\" alt=\"{said}\" \
                  width=\"480\" height=\"360\" loading=\"lazy\" decoding=\"async\"></a>"
             )
         };
-        let file = |text: &str| format!("<a href=\"{at}/b.pdf\" class=\"file\">{text}</a>");
+        let file = |text: &str| format!("<a href=\"{at}/b.pdf\" class=\"file\" rel=\"external\">{text}</a>");
         for (body, expected) in [
             (format!("![a](file) ![c]({at}/4000x3000/a%20b.png) d"), format!("![a](file) {} d", shown_as("c"))),
             (format!("![]({at}/4000x3000/a%20b.png)"), shown_as("a b.png")),
