@@ -1,7 +1,8 @@
 use super::{
     Actions, Kept, Problem,
     suggestions::{SuggestionList, Suggestions, apply},
-    uploads::{Attach, PlainAttach, UploadList, Uploads, dropping},
+    upload_list::{Attach, PlainAttach, UploadList},
+    uploads::{Uploads, dropping},
 };
 use crate::{
     api::Post,

@@ -26,6 +26,7 @@ mod steady;
 mod suggestions;
 mod switcher;
 mod timeline;
+mod upload_list;
 mod uploads;
 
 pub use account::{Account, Brand};
