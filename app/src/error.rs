@@ -22,6 +22,9 @@ pub enum ApiError {
     /// Shorten it.
     #[error("a message may have 16 KiB at most")]
     TooLarge,
+    /// Make it smaller.
+    #[error("a file may have {} MiB at most", crate::model::MAX_FILE_BYTES / (1024 * 1024))]
+    FileTooLarge,
     /// Sign in.
     #[error("please sign in")]
     Unauthenticated,
@@ -88,6 +91,7 @@ impl ApiError {
         match self {
             Self::Invalid { .. } => "invalid",
             Self::TooLarge => "too_large",
+            Self::FileTooLarge => "file_too_large",
             Self::Unauthenticated => "unauthenticated",
             Self::BadCredentials => "bad_credentials",
             Self::Forbidden { .. } => "forbidden",
@@ -104,7 +108,7 @@ impl ApiError {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Invalid { .. } => 422,
-            Self::TooLarge => 413,
+            Self::TooLarge | Self::FileTooLarge => 413,
             Self::Unauthenticated | Self::BadCredentials => 401,
             Self::Forbidden { .. } => 403,
             Self::NotFound => 404,

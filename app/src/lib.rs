@@ -17,6 +17,8 @@ mod components;
 pub mod direct;
 pub mod error;
 #[cfg(feature = "ssr")]
+pub mod forms;
+#[cfg(feature = "ssr")]
 #[doc(hidden)]
 pub mod fuzz;
 mod live;

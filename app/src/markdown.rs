@@ -20,9 +20,11 @@ pub use read::{Piece, read};
 pub fn excerpt(body: &str, max_chars: usize) -> String {
     let mut text = String::new();
     read(body, &mut |piece| match piece {
-        Piece::Text(words, _) | Piece::Literal(words) | Piece::Code(words) | Piece::Address(words) => {
-            text.push_str(words);
-        }
+        Piece::Text(words, _)
+        | Piece::Literal(words)
+        | Piece::Code(words)
+        | Piece::Address(words)
+        | Piece::Picture(_, words) => text.push_str(words),
         Piece::Task(done) => text.push(if done { '☑' } else { '☐' }),
         Piece::Close(element) if element.is_inline() => {}
         Piece::Close(_) | Piece::Break => text.push(' '),

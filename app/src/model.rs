@@ -8,12 +8,14 @@ use std::{fmt, str::FromStr};
 use uuid::Uuid;
 
 mod emoji;
+mod file;
 mod level;
 mod names;
 mod rest;
 mod search;
 
 pub use emoji::Emoji;
+pub use file::{FileAddress, FileName, MAX_FILE_BYTES, MAX_FILE_NAME_CHARS, MAX_SIDE, Uploaded};
 pub use level::NotificationLevel;
 pub use names::{DisplayName, RoomName, Username};
 pub use rest::Rest;
@@ -80,6 +82,10 @@ id!(
 id!(
     /// A message. Made by the sender's client: it is the idempotency key all the way.
     MessageId
+);
+id!(
+    /// A file that somebody has uploaded.
+    FileId
 );
 id!(
     /// A signed-in session.

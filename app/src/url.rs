@@ -18,7 +18,7 @@ pub fn encode(text: &str) -> String {
 }
 
 /// Takes percent signs, and the pluses of forms, back to what they stand for.
-fn decode(text: &str) -> String {
+pub fn decode(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [byte, tail @ ..] = rest {

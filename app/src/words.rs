@@ -12,6 +12,7 @@ pub fn explain(code: &str) -> &'static str {
     match code {
         "invalid" => "Something in the form does not fit. Please check it and try again.",
         "too_large" => "A message may have 16 KiB at most. Please shorten it.",
+        "file_too_large" => "A file may have 10 MiB at most. Please choose a smaller one.",
         "unauthenticated" => "Please sign in first.",
         "bad_credentials" => "That user name and password do not fit.",
         "forbidden" => "You may not do that here.",
@@ -51,6 +52,15 @@ pub fn explain_new_room(code: &str, name: &str) -> String {
     }
 }
 
+/// How long a file is, for people.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{} kB", bytes / 1_000),
+        _ => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
+    }
+}
+
 /// With a capital letter and a full stop.
 pub fn sentence(text: &str) -> String {
     let mut chars = text.chars();
@@ -69,6 +79,11 @@ mod tests {
         assert!(explain_registration("invalid", "ada", "").starts_with("A password has"));
         assert!(explain_registration("conflict", "ada", "").contains("taken"));
         assert!(explain_registration("invalid", "ada", "System").contains("reserved"));
+    }
+
+    #[test]
+    fn a_size_is_short() {
+        assert_eq!([7, 1_999, 10_485_760].map(size), ["7 bytes", "1 kB", "10.4 MB"]);
     }
 
     #[test]

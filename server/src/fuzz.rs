@@ -31,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     ("names", names),
     ("notice", notice),
     ("page_texts", app::fuzz::page_texts),
+    ("pictures", crate::pictures::fuzz),
     ("positions", app::fuzz::positions),
     ("queries", crate::http::fuzz::queries),
     ("record", record),

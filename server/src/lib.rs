@@ -26,6 +26,7 @@ pub mod http;
 pub mod hub;
 pub mod log;
 pub mod operator;
+pub mod pictures;
 pub mod pipeline;
 mod remember;
 #[cfg(feature = "sabotage")]

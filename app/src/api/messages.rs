@@ -3,7 +3,7 @@
 #[cfg(feature = "ssr")]
 use super::on_server::*;
 #[cfg(feature = "ssr")]
-use crate::{backend::NewMessage, url};
+use crate::{backend::NewMessage, forms, url};
 use crate::{
     error::ApiError,
     model::{MessageId, NotificationLevel, Position, Posted, Written},
@@ -24,18 +24,8 @@ pub async fn post(
     let outcome = outcome.await;
     answer(
         outcome,
-        |posted| shown(&room, posted.at) + "#end",
-        |error| {
-            let mut page = with_error(&url::room(&room), error);
-            if let Some(id) = id.filter(|_| error.retryable()) {
-                // It may have been stored: only with the same id is the second try not a second message.
-                page = with_field(&page, "id", &id.to_string());
-            }
-            if let Some(reply_to) = reply_to {
-                page = with_field(&page, "reply_to", &reply_to.to_string());
-            }
-            with_draft(&page, &body) + "#compose"
-        },
+        |posted| forms::posted(&room, posted.at),
+        |error| forms::not_posted(&room, id, reply_to, &body, error),
     )
 }
 
@@ -101,21 +91,4 @@ pub async fn notifications(room: String, level: NotificationLevel) -> Result<(),
 fn after_change(outcome: Result<Written, ApiError>, room: &str, id: MessageId) -> Result<Written, ApiError> {
     let page = url::message(room, id);
     answer(outcome, |written| with_field(&page, "at_least", &written.at.to_string()), |error| with_error(&page, error))
-}
-
-#[cfg(feature = "ssr")]
-fn shown(room: &str, at: Position) -> String {
-    with_field(&url::room(room), "at_least", &at.to_string())
-}
-
-/// Most of a draft that goes back through the address, in bytes as encoded: what common proxies let pass.
-#[cfg(feature = "ssr")]
-const MAX_DRAFT_BYTES: usize = 6_000;
-
-/// The text comes back with the error. One too long for an address is still in the browser's own history; the page
-/// says so.
-#[cfg(feature = "ssr")]
-fn with_draft(page: &str, body: &str) -> String {
-    let with = with_field(page, "draft", body);
-    if with.len() <= page.len() + MAX_DRAFT_BYTES { with } else { with_field(page, "draft_kept", "no") }
 }

@@ -17,10 +17,10 @@ pub use search::*;
 
 #[cfg(feature = "ssr")]
 mod on_server {
+    pub use crate::forms::{with_error, with_field};
     use crate::{
         backend::{SharedBackend, Viewer},
         error::ApiError,
-        url,
     };
     use leptos::prelude::use_context;
     use leptos_axum::ResponseOptions;
@@ -80,17 +80,5 @@ mod on_server {
             response.set_status(status);
         }
         outcome
-    }
-
-    /// `page` with the word for an error, for the page to explain.
-    pub fn with_error(page: &str, error: &ApiError) -> String {
-        let separator = if page.contains('?') { '&' } else { '?' };
-        format!("{page}{separator}error={}", error.code())
-    }
-
-    /// `page` with one more field.
-    pub fn with_field(page: &str, name: &str, value: &str) -> String {
-        let separator = if page.contains('?') { '&' } else { '?' };
-        format!("{page}{separator}{name}={}", url::encode(value))
     }
 }

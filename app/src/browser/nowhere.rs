@@ -1,7 +1,8 @@
 //! The server has no browser: nothing is stored, no time passes.
 
+use super::Chosen;
 use crate::{model::Millis, when};
-use leptos::web_sys::{Element, HtmlTextAreaElement, KeyboardEvent};
+use leptos::web_sys::{ClipboardEvent, DragEvent, Element, HtmlInputElement, HtmlTextAreaElement, KeyboardEvent};
 use std::future::Future;
 
 /// The time.
@@ -96,3 +97,29 @@ pub fn insert(_field: &HtmlTextAreaElement, _text: &str) {}
 
 /// No field.
 pub fn grow(_field: &HtmlTextAreaElement) {}
+
+/// Nothing is pasted.
+pub fn pasted(_event: &ClipboardEvent) -> Vec<Chosen> {
+    Vec::new()
+}
+
+/// Nothing is dragged.
+pub fn drags_files(_event: &DragEvent) -> bool {
+    false
+}
+
+/// Nothing is dropped.
+pub fn dropped(_event: &DragEvent) -> Vec<Chosen> {
+    Vec::new()
+}
+
+/// Nothing is chosen.
+pub fn chosen(_field: &HtmlInputElement) -> Vec<Chosen> {
+    Vec::new()
+}
+
+/// Nothing is sent.
+pub fn upload(_number: u32, _url: &str, _progress: impl Fn(u8) + 'static, _done: impl FnOnce(u16, String) + 'static) {}
+
+/// Nothing is kept.
+pub fn let_go(_number: u32) {}

@@ -1,6 +1,8 @@
 use super::{
     Actions, Kept, Problem,
     suggestions::{SuggestionList, Suggestions, apply},
+    upload_list::{Attach, PlainAttach, UploadList},
+    uploads::{Uploads, dropping},
 };
 use crate::{
     api::Post,
@@ -32,6 +34,8 @@ pub fn Composer(
     let draft_key = StoredValue::new(format!("partyline.draft.{room}"));
     let told = StoredValue::new(0_i64);
     let suggestions = Suggestions::new(actions, text);
+    let uploads = Uploads::new(actions, form);
+    let dropping = dropping(uploads);
 
     Effect::new(move || {
         let Some(text) = text.get() else { return };
@@ -102,10 +106,17 @@ pub fn Composer(
     let on_submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let (Some(text), Some(outbox)) = (text.get_untracked(), outbox) else { return };
-        match MessageBody::parse(&text.value()) {
+        let Some(body) = uploads.with_text(&text.value()) else {
+            if uploads.stuck() {
+                actions.problem().set("A file could not be uploaded. Please try again, or take it out.".into());
+            }
+            return;
+        };
+        match MessageBody::parse(&body) {
             Ok(body) => {
                 outbox.send(room, actions.slug(), body.into_string(), actions.reply_to().get_untracked());
                 text.set_value("");
+                uploads.clear();
                 browser::grow(&text);
                 suggestions.close();
                 draft_key.with_value(|key| browser::forget(key));
@@ -117,11 +128,17 @@ pub fn Composer(
             Err(error) => actions.problem().set(words::sentence(&error.to_string())),
         }
     };
+    let on_paste = move |event: leptos::ev::ClipboardEvent| {
+        if uploads.add(browser::pasted(&event)) {
+            event.prevent_default();
+        }
+    };
     let id = kept.id.unwrap_or_default();
     view! {
-        <div class="composer" id="compose">
+        <div class="composer" id="compose" class:dropping=move || dropping.get()>
             <Problem text=actions.problem() />
             <Answering actions />
+            <UploadList uploads />
             <form class="writing" node_ref=form method="post" action=Post::url() on:submit=on_submit>
                 <SuggestionList suggestions />
                 <input type="hidden" name="room" value=actions.slug() />
@@ -132,11 +149,12 @@ pub fn Composer(
                         .get()
                         .map(|id| view! { <input type="hidden" name="reply_to" value=id.to_string() /> })
                 }}
+                <Attach uploads />
                 <textarea
                     node_ref=text
                     name="body"
                     rows="1"
-                    required
+                    required=move || uploads.is_empty()
                     maxlength=MAX_BODY_BYTES
                     placeholder=placeholder.clone()
                     aria-label=placeholder
@@ -145,6 +163,7 @@ pub fn Composer(
                     on:keydown=on_key
                     on:keyup=on_key_up
                     on:input=on_input
+                    on:paste=on_paste
                     on:compositionend=move |_| suggestions.look()
                     on:click=move |_| suggestions.look()
                     on:blur=move |_| suggestions.close()
@@ -156,6 +175,7 @@ pub fn Composer(
                         <path d="M4 12l16-8-5 16-3-7z" />
                     </svg>
                 </button>
+                <PlainAttach slug=actions.slug() />
             </form>
             <Typing actions />
         </div>

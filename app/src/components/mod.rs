@@ -28,6 +28,8 @@ mod steady;
 mod suggestions;
 mod switcher;
 mod timeline;
+mod upload_list;
+mod uploads;
 
 pub use account::{Account, Brand};
 pub use actions::Actions;

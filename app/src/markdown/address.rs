@@ -1,5 +1,7 @@
 //! Web addresses that stand in a text as they are.
 
+use crate::model::FileAddress;
+
 /// Where the first one begins and how long it is, if there is one. `before`: the character before the text.
 pub fn find(text: &str, before: Option<char>) -> Option<usize> {
     let mut from = 0;
@@ -35,8 +37,11 @@ fn trimmed(address: &str) -> &str {
     }
 }
 
-/// May be followed: nothing but `http`, `https` and `mailto` leads out of a message.
+/// May be followed: nothing but `http`, `https`, `mailto` and the files of this site leads out of a message.
 pub fn is_safe(address: &str) -> bool {
+    if address.starts_with('/') {
+        return address.parse::<FileAddress>().is_ok();
+    }
     let begins = |scheme: &str| address.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     ["https://", "http://", "mailto:"].into_iter().any(begins) && !address.contains(|c: char| c.is_control())
 }

@@ -1,6 +1,7 @@
 //! Reads the HTML of messages more strictly than any browser does, for tests and fuzzing.
 
 use super::{Audience, excerpt, html};
+use crate::model::FileAddress;
 
 /// Makes HTML of a text, as a member and as a visitor gets it, and panics if anything is in it that no message has.
 #[cfg(feature = "ssr")]
@@ -70,18 +71,30 @@ pub fn examined(html: &str) -> String {
             assert!(!open.iter().any(|name| name == "a"), "a link in a link: {html}");
             let (to, behind) = link.split_once('"').expect("an address ends");
             let lower = to.to_ascii_lowercase();
-            if behind.is_empty() {
+            let of_file = [" class=\"file\" rel=\"external\"", " class=\"picture\" target=\"_blank\""];
+            if of_file.contains(&behind) {
+                assert!(to.parse::<FileAddress>().is_ok(), "{to}");
+            } else if behind.is_empty() {
                 assert!(to.strip_prefix("/rooms/").is_some_and(|slug| !slug.contains('/')), "{to}");
             } else {
                 assert_eq!(behind, " rel=\"noopener noreferrer nofollow ugc\" target=\"_blank\"");
                 assert!(["https://", "http://", "mailto:"].iter().any(|scheme| lower.starts_with(scheme)), "{to}");
             }
+        } else if let Some(picture) = tag.strip_prefix("img src=\"") {
+            assert_eq!(open.last().map(String::as_str), Some("a"), "a picture leads to itself: {html}");
+            let (src, rest) = picture.split_once("\" alt=\"").expect("a picture is described");
+            assert!(src.parse::<FileAddress>().is_ok_and(|address| address.size.is_some()), "{src}");
+            let (_, rest) = rest.split_once("\" width=\"").expect("a picture has a width");
+            let (width, rest) = rest.split_once("\" height=\"").expect("a picture has a height");
+            let height = rest.strip_suffix("\" loading=\"lazy\" decoding=\"async\"").expect("nothing else");
+            let side = |side: &str, most| (1..=most).contains(&side.parse().unwrap_or(0));
+            assert!(side(width, 640) && side(height, 360), "{html}");
         } else {
             let numbered = tag.strip_prefix("ol start=\"").and_then(|tag| tag.strip_suffix('"'));
             let number = numbered.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()));
             assert!(number || TAGS.contains(&tag), "<{tag}> in {html}");
         }
-        if !["br", "hr", "input"].contains(&name) {
+        if !["br", "hr", "img", "input"].contains(&name) {
             open.push(name.to_owned());
         }
         assert!(open.len() < 30, "too deep");

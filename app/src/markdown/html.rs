@@ -3,7 +3,7 @@
 use super::read::{Element, Piece, read};
 use crate::{
     mentions::{Part, parts, readings},
-    model::MAX_BODY_BYTES,
+    model::{FileAddress, MAX_BODY_BYTES},
     url,
 };
 use pulldown_cmark::Alignment;
@@ -71,6 +71,7 @@ impl Html<'_> {
                 self.put(&escape(address));
                 self.put("</a>");
             }
+            Piece::Picture(address, said) => self.picture(address, said),
             Piece::Break => self.tag("<br>"),
             Piece::Rule => self.tag("<hr>"),
             Piece::Task(true) => self.tag("<input type=\"checkbox\" disabled checked aria-label=\"done\">"),
@@ -129,8 +130,23 @@ impl Html<'_> {
         }
     }
 
+    /// In the room that it will take; a click shows the whole, beside the chat.
+    fn picture(&mut self, address: &FileAddress, said: &str) {
+        let (width, height) = address.shown_size().unwrap_or((1, 1));
+        // An address has nothing that needs to be escaped: letters, digits, hyphens, dots and percent signs.
+        self.tag(&format!(
+            "<a href=\"{address}\" class=\"picture\" target=\"_blank\"><img src=\"{address}\" alt=\"{}\" width=\"{width}\" height=\"{height}\" \
+             loading=\"lazy\" decoding=\"async\"></a>",
+            escape(said)
+        ));
+    }
+
     fn link(&mut self, to: &str) {
         let to = escape(to);
+        if to.starts_with('/') {
+            // No page of this site: not for the router.
+            return self.tag(&format!("<a href=\"{to}\" class=\"file\" rel=\"external\">"));
+        }
         self.tag(&format!("<a href=\"{to}\" rel=\"noopener noreferrer nofollow ugc\" target=\"_blank\">"));
     }
 
@@ -256,6 +272,44 @@ mod tests {
             ("[b](java&#x73;cript:x)", "[b](java&amp;#x73;cript:x)".into()),
         ] {
             assert_eq!(shown(body), format!("<p>{expected}</p>"), "{body}");
+        }
+    }
+
+    #[test]
+    fn pictures_of_this_site_are_shown_and_its_files_are_links() {
+        let at = "/files/01900000-0000-7000-8000-000000000001";
+        let shown_as = |said: &str| {
+            format!(
+                "<a href=\"{at}/4000x3000/a%20b.png\" class=\"picture\" target=\"_blank\"><img src=\"{at}/4000x3000/a%20b.png\" alt=\"{said}\" \
+                 width=\"480\" height=\"360\" loading=\"lazy\" decoding=\"async\"></a>"
+            )
+        };
+        let file = |text: &str| format!("<a href=\"{at}/b.pdf\" class=\"file\" rel=\"external\">{text}</a>");
+        for (body, expected) in [
+            (format!("![a](file) ![c]({at}/4000x3000/a%20b.png) d"), format!("![a](file) {} d", shown_as("c"))),
+            (format!("![]({at}/4000x3000/a%20b.png)"), shown_as("a b.png")),
+            (format!("![a \\] \"*b*\" @ada](<{at}/4000x3000/a%20b.png> \"t\")"), shown_as("a ] &quot;*b*&quot; @ada")),
+            (format!("[b *c*]({at}/b.pdf)"), file("b <em>c</em>")),
+            (format!("![b]({at}/b.pdf)"), file("b")),
+            (format!("[b]({at}/b.pdf?x)"), format!("[b]({at}/b.pdf?x)")),
+            (format!("![b](//a.example{at}/1x1/b.png)"), format!("![b](//a.example{at}/1x1/b.png)")),
+            (format!("![b](https://a.example{at}/1x1/b.png)"), link(&format!("https://a.example{at}/1x1/b.png"), "b")),
+            (format!("[![b]({at}/1x1/b.png)](https://a.example)"), link("https://a.example", "b")),
+        ] {
+            assert_eq!(shown(&body), format!("<p>{expected}</p>"), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_an_upload_is_answered_with_shows_it() {
+        let name = "a [*b*](c) _d_ `e` <f> ~~g~~ \\ !|&amp;.png";
+        for size in [None, Some((20, 10))] {
+            let address =
+                FileAddress { id: crate::model::FileId::new(), size, name: crate::model::FileName::nearest(name) };
+            let text = super::super::examine::examined(&shown(&address.markdown()));
+            let said = escape(address.name.as_str());
+            assert!(shown(&address.markdown()).contains(&said), "{}", shown(&address.markdown()));
+            assert_eq!(text.is_empty(), size.is_some());
         }
     }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::time::Instant;
 
 /// Markup, pieces of it, and what people would try.
-const NASTY: [&str; 64] = [
+const NASTY: [&str; 67] = [
     "a",
     "w ",
     "é",
@@ -67,6 +67,9 @@ const NASTY: [&str; 64] = [
     "HTTP://B",
     "mailto:a@b.c",
     "[1]: https://a.example '",
+    "![a](/files/01900000-0000-7000-8000-000000000001/4000x3000/a.png)",
+    "/files/01900000-0000-7000-8000-000000000001/20x10/a.png",
+    "[b](/files/01900000-0000-7000-8000-000000000001/b.pdf)",
     "[1]",
     "@ada",
     "#tea",

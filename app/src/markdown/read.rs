@@ -4,6 +4,7 @@
 //! link, a link that leads elsewhere than to the web stays as it was written, and nothing is nested without end.
 
 use super::address;
+use crate::model::FileAddress;
 use pulldown_cmark::{Alignment, CodeBlockKind, Event, HeadingLevel, LinkType, Options, Parser, Tag};
 use std::ops::Range;
 
@@ -67,6 +68,8 @@ pub enum Piece<'a> {
     Code(&'a str),
     /// An address that stands in the text.
     Address(&'a str),
+    /// A picture of this site, and what is said of it for those who do not see it.
+    Picture(&'a FileAddress, &'a str),
     /// The line ends.
     Break,
     /// A line across.
@@ -84,6 +87,18 @@ pub fn read(body: &str, give: &mut dyn FnMut(Piece<'_>)) {
         reader.take(event, range);
     }
     reader.flush();
+}
+
+/// The label of a picture, from its source.
+fn said_of(source: &str, to: &str) -> String {
+    let label = source.rfind(to).and_then(|at| source[..at].rfind("](")).and_then(|end| source.get(2..end));
+    let mut said = String::new();
+    let mut chars = label.unwrap_or_default().chars().peekable();
+    while let Some(c) = chars.next() {
+        let escaped = if c == '\\' { chars.next_if(char::is_ascii_punctuation) } else { None };
+        said.push(escaped.unwrap_or(c));
+    }
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 struct Open {
@@ -187,8 +202,23 @@ impl Reader<'_> {
             Tag::Strong => fits(1).then_some(Element::Strong),
             Tag::Strikethrough => fits(1).then_some(Element::Struck),
             Tag::Link { link_type: LinkType::Email, dest_url, .. } => self.link(format!("mailto:{dest_url}"), range),
+            Tag::Image { link_type: LinkType::Inline, dest_url, .. } => self.image(dest_url.into_string(), range),
             Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => self.link(dest_url.into_string(), range),
             _ => None,
+        }
+    }
+
+    /// Pictures of this site are shown; of any other, a reader's browser would tell who reads.
+    fn image(&mut self, to: String, range: &Range<usize>) -> Option<Element> {
+        match to.parse::<FileAddress>() {
+            Ok(address) if address.size.is_some() && !self.inside(|element| matches!(element, Element::Link(_))) => {
+                let said = said_of(&self.body[range.clone()], &to);
+                let said = if said.is_empty() { address.name.as_str().to_owned() } else { said };
+                self.piece(Piece::Picture(&address, &said));
+                self.given = range.end;
+                None
+            }
+            _ => self.link(to, range),
         }
     }
 

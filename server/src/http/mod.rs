@@ -13,9 +13,17 @@ use axum::{
 use std::{sync::Arc, time::Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tower_http::{compression::CompressionLayer, set_header::SetResponseHeaderLayer};
+use tower_http::{
+    compression::{
+        CompressionLayer,
+        predicate::{DefaultPredicate, NotForContentType, Predicate},
+    },
+    set_header::SetResponseHeaderLayer,
+};
 
 mod body;
+mod files;
+mod form;
 pub(crate) mod fuzz;
 mod health;
 mod identity;
@@ -99,6 +107,7 @@ fn api() -> Router<Web> {
         .route("/direct", post(rooms::direct))
         .route("/rooms", get(rooms::list).post(rooms::create))
         .route("/rooms/{room}", get(rooms::show))
+        .route("/rooms/{room}/files", post(files::upload))
         .route("/rooms/{room}/members", get(rooms::members))
         .route("/rooms/{room}/members/{person}", put(rooms::add).delete(rooms::remove))
         .route("/rooms/{room}/messages", get(messages::history).post(messages::post))
@@ -110,7 +119,12 @@ fn api() -> Router<Web> {
         .route("/search", get(search::search))
         .route("/openapi.json", get(openapi))
         .fallback(async || problem::Problem(ApiError::NotFound))
-        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .layer(no_store())
+}
+
+/// Where nothing else is said.
+fn no_store() -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }
 
 /// The API's description.
@@ -126,13 +140,19 @@ pub fn router(web: Web) -> Router {
         .nest("/api/v1", api())
         .route("/ws", get(socket::connect))
         .route("/rooms/{slug}/seen", get(messages::seen))
+        .route("/rooms/{slug}/files", post(form::post))
+        .route("/files/{*address}", get(files::download).layer(no_store()))
         .merge(pages::router(&web))
         .layer(middleware::from_fn_with_state(web.clone(), identity::identify))
         .with_state(web.clone());
     operators(web.clone())
         .merge(people)
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
-        .layer(CompressionLayer::new())
+        // A file is as long as it says.
+        .layer(
+            CompressionLayer::new()
+                .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("application/octet-stream"))),
+        )
         .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
         .layer(SetResponseHeaderLayer::overriding(header::REFERRER_POLICY, HeaderValue::from_static("same-origin")))
         .layer(SetResponseHeaderLayer::if_not_present(

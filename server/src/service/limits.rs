@@ -1,6 +1,9 @@
 //! How much is too much, counted in this node.
 
-use app::{error::ApiError, model::UserId};
+use app::{
+    error::ApiError,
+    model::{User, UserId},
+};
 use governor::{
     DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
@@ -19,12 +22,17 @@ const SIGNALS: (u32, u32) = (10, 30);
 /// Searches of an account, and those of all visitors together: each costs more than a page of history.
 const SEARCHES: (u32, u32) = (3, 20);
 const SEARCHES_OF_VISITORS: (u32, u32) = (10, 60);
+/// Uploads of an account, in KiB: 100 MiB at once, then 200 an hour.
+const UPLOADS_KIB: (u32, u32) = (200 * 1024, 100 * 1024);
+/// Those of a guest; and those of all guests, since whoever wants is as many guests as they want.
+const UPLOADS_OF_GUEST_KIB: (u32, u32) = (40 * 1024, 20 * 1024);
+const UPLOADS_OF_GUESTS_KIB: (u32, u32) = (1024 * 1024, 256 * 1024);
 /// New guests in all: bursts of 200, then 20 a second.
 const GUESTS: (u32, u32) = (20, 200);
 /// How many admissions between two cleanings of the tables.
 const CLEAN_EVERY: u32 = 10_000;
 
-/// The limits of one node. `messages_per_second` 0 switches off those of messages and rooms.
+/// The limits of one node. `messages_per_second` 0 switches off those of messages, rooms and uploads.
 pub struct Limits {
     messages: Option<DefaultKeyedRateLimiter<UserId>>,
     sign_ins: DefaultKeyedRateLimiter<String>,
@@ -32,9 +40,16 @@ pub struct Limits {
     signals: DefaultKeyedRateLimiter<UserId>,
     searches: DefaultKeyedRateLimiter<UserId>,
     searches_of_visitors: DefaultDirectRateLimiter,
+    uploads: DefaultKeyedRateLimiter<UserId>,
+    uploads_of_guest: DefaultKeyedRateLimiter<UserId>,
+    uploads_of_guests: DefaultDirectRateLimiter,
     guests: DefaultDirectRateLimiter,
     clock: DefaultClock,
     admitted: AtomicU32,
+}
+
+fn hourly((an_hour, at_once): (u32, u32)) -> Quota {
+    Quota::per_hour(count(an_hour)).allow_burst(count(at_once))
 }
 
 fn count(n: u32) -> NonZeroU32 {
@@ -55,6 +70,9 @@ impl Limits {
             searches_of_visitors: RateLimiter::direct(
                 Quota::per_second(count(SEARCHES_OF_VISITORS.0)).allow_burst(count(SEARCHES_OF_VISITORS.1)),
             ),
+            uploads: RateLimiter::keyed(hourly(UPLOADS_KIB)),
+            uploads_of_guest: RateLimiter::keyed(hourly(UPLOADS_OF_GUEST_KIB)),
+            uploads_of_guests: RateLimiter::direct(hourly(UPLOADS_OF_GUESTS_KIB)),
             guests: RateLimiter::direct(Quota::per_second(count(GUESTS.0)).allow_burst(count(GUESTS.1))),
             clock: DefaultClock::default(),
             admitted: AtomicU32::new(0),
@@ -74,6 +92,23 @@ impl Limits {
             return Ok(());
         }
         self.rooms.check_key(&user).map_err(|until| self.wait(&until))
+    }
+
+    /// So many more bytes by an account.
+    pub fn upload(&self, user: &User, bytes: usize) -> Result<(), ApiError> {
+        if self.messages.is_none() {
+            return Ok(());
+        }
+        self.clean();
+        let kib = count(u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX));
+        let of_account = if user.guest { &self.uploads_of_guest } else { &self.uploads };
+        let admitted = of_account.check_key_n(&user.id, kib).map_err(|_| ApiError::FileTooLarge)?;
+        admitted.map_err(|until| self.wait(&until))?;
+        if user.guest {
+            let admitted = self.uploads_of_guests.check_n(kib).map_err(|_| ApiError::FileTooLarge)?;
+            admitted.map_err(|until| self.wait(&until))?;
+        }
+        Ok(())
     }
 
     /// One more typing or read marker by an account.
@@ -115,6 +150,8 @@ impl Limits {
             self.rooms.retain_recent();
             self.signals.retain_recent();
             self.searches.retain_recent();
+            self.uploads.retain_recent();
+            self.uploads_of_guest.retain_recent();
             if let Some(messages) = &self.messages {
                 messages.retain_recent();
             }

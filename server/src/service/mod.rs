@@ -31,6 +31,7 @@ use uuid::Uuid;
 mod access;
 mod accounts;
 mod direct;
+mod files;
 mod limits;
 mod messages;
 mod once;
@@ -42,6 +43,7 @@ mod tail;
 mod welcome;
 
 pub use access::Access;
+pub use files::Upload;
 use roles::Roles;
 
 /// How long a node trusts what it knows of a room or a role without asking again. Changes are told to every node at
@@ -76,6 +78,8 @@ pub struct Service {
     stop: CancellationToken,
     catching_up: tokio::sync::Semaphore,
     searching: tokio::sync::Semaphore,
+    /// In KiB of memory.
+    uploading: Arc<tokio::sync::Semaphore>,
     epoch: u32,
 }
 
@@ -116,6 +120,7 @@ impl Service {
             stop: CancellationToken::new(),
             catching_up: tokio::sync::Semaphore::new(CATCHING_UP),
             searching: tokio::sync::Semaphore::new(SEARCHING),
+            uploading: Arc::new(tokio::sync::Semaphore::new(files::UPLOAD_MEMORY_KIB)),
             epoch,
         }
     }

@@ -9,8 +9,8 @@ use crate::log::{Entry, NotARecord, Record};
 use app::{
     backend::Member,
     model::{
-        Event, Message, MessageId, MessagePage, Millis, NotificationLevel, Position, Role, Room, RoomId, SessionId,
-        Unread, User, UserId, Visibility,
+        Event, FileId, Message, MessageId, MessagePage, Millis, NotificationLevel, Position, Role, Room, RoomId,
+        SessionId, Unread, User, UserId, Visibility,
     },
 };
 use async_trait::async_trait;
@@ -18,6 +18,7 @@ use bytes::Bytes;
 
 pub mod chain;
 mod failure;
+mod files;
 pub mod postgres;
 mod replay;
 mod row;
@@ -25,6 +26,7 @@ mod search;
 pub mod sqlite;
 mod upkeep;
 
+pub use files::{FileRow, NewFile, PART_BYTES};
 pub use replay::{Differences, Replay};
 pub use search::{Found, FoundAt, NotAPlace, Search};
 pub use upkeep::{Archived, DeadLetter, Revived, Schema, Upkeep};
@@ -261,6 +263,8 @@ pub struct PostedRow {
 /// - *deleting blanks*: the text is gone from projection and archive.
 /// - *found by what it says now*: a message is found in the transaction that folds it, by its last text alone, and not
 ///   once it is deleted; only by who may read its room.
+/// - *named by what it says*: a file is named by the first message of its uploader's that has its address in the text as
+///   it stands, in the file's room; it goes with that message, and else once none has named it for long.
 /// - *ended is ended*: a session that was ended is never live again; a reused refresh token ends its session.
 ///
 /// No call waits longer than 10 s.
@@ -349,4 +353,13 @@ pub trait Store: Send + Sync + 'static {
     async fn set_level(&self, room: RoomId, user: UserId, level: NotificationLevel) -> Result<(), StoreError>;
     /// How far a member has read: where they joined, if they never said so.
     async fn read_marker(&self, room: RoomId, user: UserId) -> Result<Option<Position>, StoreError>;
+
+    /// Keeps a file; it is durable when this returns. No message names it yet.
+    async fn save_file(&self, new: &NewFile) -> Result<(), StoreError>;
+    /// What is known of a file.
+    async fn file(&self, id: FileId) -> Result<Option<FileRow>, StoreError>;
+    /// A piece of a file's content, [`PART_BYTES`] long but for the last; `None`: there is no such piece, or not any more.
+    async fn file_part(&self, id: FileId, part: u32) -> Result<Option<Bytes>, StoreError>;
+    /// Forgets files that no message has named since before a time, so many at most; how many there were.
+    async fn forget_files(&self, unnamed_before: Millis, limit: u32) -> Result<u32, StoreError>;
 }

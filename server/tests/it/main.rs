@@ -9,6 +9,7 @@ mod dead_letters;
 mod direct;
 mod disk;
 mod drain;
+mod files;
 mod fuzz;
 mod kafka_away;
 mod live;

@@ -6,6 +6,7 @@
 mod accounts;
 mod archive;
 mod chains;
+mod files;
 mod fold;
 mod history;
 mod members;
@@ -28,17 +29,18 @@ pub(super) use {
 
 use super::{Adapter, Connection, Row, bulk, lookup, migrations};
 use crate::store::{
-    Account, AccountMade, EventPage, FoldError, Found, NewAccount, NewRoom, NewSession, Placed, PostedRow, RoomKey,
-    RoomRow, Rotation, Search, Store, StoreError, Window, failure::within,
+    Account, AccountMade, EventPage, FileRow, FoldError, Found, NewAccount, NewFile, NewRoom, NewSession, Placed,
+    PostedRow, RoomKey, RoomRow, Rotation, Search, Store, StoreError, Window, failure::within,
 };
 use app::{
     backend::Member,
     model::{
-        Message, MessageId, MessagePage, Millis, NotificationLevel, Position, Role, Room, RoomId, SessionId, Unread,
-        User, UserId,
+        FileId, Message, MessageId, MessagePage, Millis, NotificationLevel, Position, Role, Room, RoomId, SessionId,
+        Unread, User, UserId,
     },
 };
 use async_trait::async_trait;
+use bytes::Bytes;
 
 #[async_trait]
 impl Store for Adapter {
@@ -219,5 +221,26 @@ impl Store for Adapter {
 
     async fn read_marker(&self, room: RoomId, user: UserId) -> Result<Option<Position>, StoreError> {
         within(async { members::read_marker(&mut *self.reader().await?, room, user).await }).await
+    }
+
+    async fn save_file(&self, new: &NewFile) -> Result<(), StoreError> {
+        within(async {
+            let mut tx = self.begin().await?;
+            files::save(&mut tx, new).await?;
+            Ok(tx.commit().await?)
+        })
+        .await
+    }
+
+    async fn file(&self, id: FileId) -> Result<Option<FileRow>, StoreError> {
+        within(async { files::one(&mut *self.reader().await?, id).await }).await
+    }
+
+    async fn file_part(&self, id: FileId, part: u32) -> Result<Option<Bytes>, StoreError> {
+        within(async { files::part(&mut *self.reader().await?, id, part).await }).await
+    }
+
+    async fn forget_files(&self, unnamed_before: Millis, limit: u32) -> Result<u32, StoreError> {
+        within(async { files::forget(&mut *self.writer().await?, unnamed_before, limit).await }).await
     }
 }

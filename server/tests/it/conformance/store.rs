@@ -5,6 +5,7 @@ pub mod place;
 mod accounts;
 mod archive;
 mod chat;
+mod files;
 mod fold;
 mod fold_kinds;
 mod history;
@@ -114,6 +115,13 @@ of_both_adapters! {
         what_the_version_before_has_written_is_indexed_later,
         nodes_that_index_at_once_index_everything_once,
         rebuilding_makes_the_index_too;
+    files:
+        a_file_comes_back_as_it_was_saved,
+        a_file_that_no_message_names_is_forgotten_after_its_time,
+        only_its_uploader_names_a_file_and_only_in_its_room,
+        what_a_message_names_goes_with_it,
+        an_edit_names_files_and_lets_go_of_others,
+        what_is_put_right_names_its_files_again;
     archive:
         the_archive_is_read_in_order_from_any_position,
         what_was_posted_is_told_whatever_was_edited;

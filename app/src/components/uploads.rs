@@ -1,0 +1,240 @@
+use super::Actions;
+use crate::{
+    browser::{self, Chosen},
+    model::{MAX_FILE_BYTES, Millis, Uploaded},
+    url,
+};
+use leptos::{html, prelude::*};
+
+/// A file that was uploaded so long ago may be gone before the message that names it is there.
+const USABLE_MS: Millis = 20 * 60 * 60 * 1000;
+
+/// Files that the next message is to have.
+#[derive(Clone, Copy)]
+pub struct Uploads {
+    slug: StoredValue<String>,
+    /// Where those that are there are kept over a reload.
+    key: StoredValue<String>,
+    pub(super) all: RwSignal<Vec<Upload>>,
+    /// The message is to be sent as soon as they are there.
+    pub(super) held: RwSignal<bool>,
+    form: NodeRef<html::Form>,
+}
+
+#[derive(Clone, PartialEq)]
+pub(super) struct Upload {
+    pub(super) number: u32,
+    pub(super) name: String,
+    pub(super) state: State,
+}
+
+#[derive(Clone, PartialEq)]
+pub(super) enum State {
+    Waiting,
+    /// In hundredths.
+    Going(u8),
+    Done(Uploaded),
+    Failed {
+        reason: String,
+        again: bool,
+    },
+}
+
+/// What the server says against it.
+#[derive(serde::Deserialize)]
+struct Problem {
+    detail: String,
+}
+
+impl Uploads {
+    /// For a room; `form` is submitted once they are there, if somebody wanted that before.
+    pub fn new(actions: Actions, form: NodeRef<html::Form>) -> Self {
+        let room = actions.state().with_untracked(|state| state.id());
+        let uploads = Self {
+            slug: StoredValue::new(actions.slug()),
+            key: StoredValue::new(format!("partyline.files.{room}")),
+            all: RwSignal::new(vec![]),
+            held: RwSignal::new(false),
+            form,
+        };
+        Effect::new(move || uploads.restore());
+        on_cleanup(move || {
+            uploads.all.try_with_untracked(|all| all.iter().for_each(|upload| browser::let_go(upload.number)));
+        });
+        uploads
+    }
+
+    fn restore(self) {
+        let kept = self.key.with_value(|key| browser::stored(key)).unwrap_or_default();
+        let kept: Vec<Uploaded> = serde_json::from_str(&kept).unwrap_or_default();
+        // An id begins with its time.
+        let made_at = |file: &Uploaded| Millis::try_from(file.id.0.as_u128() >> 80).unwrap_or(0);
+        let usable = kept.into_iter().filter(|file| browser::now() - made_at(file) < USABLE_MS);
+        // Far from the numbers of those that are chosen now.
+        let restored = usable.zip((0..u32::MAX).rev()).map(|(file, number)| Upload {
+            number,
+            name: file.name.clone(),
+            state: State::Done(file),
+        });
+        let restored: Vec<_> = restored.collect();
+        if !restored.is_empty() {
+            self.all.update(|all| all.splice(0..0, restored).for_each(drop));
+        }
+    }
+
+    fn keep(self) {
+        let done = self.all.with_untracked(|all| all.iter().filter_map(Upload::done).cloned().collect::<Vec<_>>());
+        self.key.with_value(|key| match serde_json::to_string(&done) {
+            Ok(text) if !done.is_empty() => browser::store(key, &text),
+            _ => browser::forget(key),
+        });
+    }
+
+    /// Adds what was chosen; whether there was any.
+    pub fn add(self, chosen: Vec<Chosen>) -> bool {
+        let any = !chosen.is_empty();
+        self.all.update(|all| {
+            all.extend(chosen.into_iter().map(|Chosen { number, name, bytes }| {
+                let state = match bytes {
+                    0 => refused("it is empty"),
+                    _ if bytes > MAX_FILE_BYTES as u64 => refused("a file may have 10 MiB at most"),
+                    _ => State::Waiting,
+                };
+                Upload { number, name, state }
+            }));
+        });
+        self.go_on();
+        any
+    }
+
+    /// There are none. Reactive.
+    pub fn is_empty(self) -> bool {
+        self.all.read().is_empty()
+    }
+
+    /// What the message says: the text, and the files after it. `None`: not yet. Then it is sent when they are there,
+    /// unless one fails.
+    pub fn with_text(self, text: &str) -> Option<String> {
+        let all = self.all.read_untracked();
+        let going = all.iter().any(|upload| matches!(upload.state, State::Waiting | State::Going(_)));
+        let files = all.iter().map(|upload| Some(upload.done()?.markdown.clone())).collect::<Option<Vec<_>>>();
+        if files.is_none() {
+            self.held.set(going);
+        }
+        let files = files?.join(" ");
+        let between = if text.trim().is_empty() || files.is_empty() { "" } else { "\n\n" };
+        Some(format!("{}{between}{files}", if files.is_empty() { text } else { text.trim_end() }))
+    }
+
+    /// One could not be uploaded, and none is on its way.
+    pub fn stuck(self) -> bool {
+        let all = self.all.read_untracked();
+        all.iter().any(|upload| upload.done().is_none()) && !self.held.get_untracked()
+    }
+
+    /// They are sent.
+    pub fn clear(self) {
+        self.all.update(|all| all.drain(..).for_each(|upload| browser::let_go(upload.number)));
+        self.held.set(false);
+        self.keep();
+    }
+
+    pub(super) fn remove(self, number: u32) {
+        browser::let_go(number);
+        self.all.update(|all| all.retain(|upload| upload.number != number));
+        self.go_on();
+    }
+
+    pub(super) fn set(self, number: u32, state: State) {
+        // The page may have gone on to another room meanwhile.
+        self.all.try_update(|all| {
+            if let Some(upload) = all.iter_mut().find(|upload| upload.number == number) {
+                upload.state = state;
+            }
+        });
+    }
+
+    /// One after the other: in their order, and no more of the line than one needs.
+    pub(super) fn go_on(self) {
+        self.keep();
+        let next = self.all.with_untracked(|all| {
+            let going = all.iter().any(|upload| matches!(upload.state, State::Going(_)));
+            all.iter().find(|upload| !going && upload.state == State::Waiting).map(|u| (u.number, u.name.clone()))
+        });
+        if let Some((number, name)) = next {
+            self.set(number, State::Going(0));
+            let at = self.slug.with_value(|slug| format!("/api/v1/rooms/{}/files?name=", url::encode(slug)));
+            browser::upload(
+                number,
+                &(at + &url::encode(&name)),
+                move |hundredths| self.set(number, State::Going(hundredths)),
+                move |status, text| self.answered(number, status, &text),
+            );
+        } else if self.held.get_untracked() && self.all.with_untracked(|all| all.iter().all(|u| u.done().is_some())) {
+            self.held.set(false);
+            if let Some(form) = self.form.get_untracked() {
+                let _ = form.request_submit();
+            }
+        } else if !self.all.with_untracked(|all| all.iter().any(|u| matches!(u.state, State::Going(_)))) {
+            self.held.set(false);
+        }
+    }
+
+    fn answered(self, number: u32, status: u16, text: &str) {
+        if self.all.try_with_untracked(|_| ()).is_none() {
+            return;
+        }
+        let state = match serde_json::from_str(text) {
+            Ok(uploaded) if status == 201 => State::Done(uploaded),
+            _ => {
+                let said = serde_json::from_str::<Problem>(text).map(|problem| problem.detail);
+                let reason = said.unwrap_or_else(|_| "the server was not reached".into());
+                State::Failed { reason, again: status < 400 || status == 429 || status >= 500 }
+            }
+        };
+        self.set(number, state);
+        self.go_on();
+    }
+}
+
+impl Upload {
+    fn done(&self) -> Option<&Uploaded> {
+        if let State::Done(file) = &self.state { Some(file) } else { None }
+    }
+}
+
+fn refused(reason: &str) -> State {
+    State::Failed { reason: reason.into(), again: false }
+}
+
+/// Whether files are being dragged over the page; wherever they are dropped, they are added.
+pub fn dropping(uploads: Uploads) -> RwSignal<bool> {
+    let over = RwSignal::new(false);
+    Effect::new(move || {
+        let dragged = window_event_listener(leptos::ev::dragover, move |event| {
+            if browser::drags_files(&event) {
+                // The browser would show the file in place of the page.
+                event.prevent_default();
+                over.set(true);
+            }
+        });
+        let left = window_event_listener(leptos::ev::dragleave, move |event| {
+            if event.related_target().is_none() {
+                over.set(false);
+            }
+        });
+        let dropped = window_event_listener(leptos::ev::drop, move |event| {
+            over.set(false);
+            if browser::drags_files(&event) {
+                event.prevent_default();
+                uploads.add(browser::dropped(&event));
+            }
+        });
+        on_cleanup(move || {
+            dragged.remove();
+            left.remove();
+            dropped.remove();
+        });
+    });
+    over
+}
