@@ -9,7 +9,7 @@ const LANDMARKS: [&[&str]; 4] = [
     &[".rooms [aria-current]", ".rooms a"],
     &[".rows .row:focus", ".scroller"],
     &[".writing textarea", ".composer .button", "main .button.primary"],
-    &[".details button", ".details"],
+    &[".details :is(a, button)"],
 ];
 
 /// Whether the key was one of ours.
@@ -51,20 +51,25 @@ fn next_landmark(back: bool) -> bool {
 
 /// Puts the focus on the first such element that is seen.
 fn focus(selector: &str) -> bool {
-    let found = document().query_selector(selector).ok().flatten();
-    let found = found.and_then(|found| found.dyn_into::<HtmlElement>().ok());
-    found.filter(|element| element.offset_parent().is_some()).is_some_and(|element| element.focus().is_ok())
+    all(selector).into_iter().filter_map(|node| node.dyn_into::<HtmlElement>().ok()).any(|element| {
+        // A sheet that is not open has no place in the page.
+        element.offset_parent().is_some() && element.focus().is_ok()
+    })
+}
+
+fn all(selector: &str) -> Vec<Node> {
+    let found = document().query_selector_all(selector).ok();
+    found.map(|found| (0..found.length()).filter_map(|n| found.get(n)).collect()).unwrap_or_default()
 }
 
 /// From a message to the next, from a room to the next.
 fn rove(event: &KeyboardEvent, down: bool) -> bool {
     let Some(from) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return false };
-    for (item, all) in [(".row", ".rows .row"), (".rooms .room-link", ".rooms .room-link")] {
-        if !from.matches(item).unwrap_or_default() {
+    for items in [".rows .row", ".rooms .room-link"] {
+        if !from.matches(items).unwrap_or_default() {
             continue;
         }
-        let Ok(items) = document().query_selector_all(all) else { return false };
-        let nodes = (0..items.length()).filter_map(|n| items.get(n)).collect::<Vec<_>>();
+        let nodes = all(items);
         let Some(here) = nodes.iter().position(|node| node.is_same_node(Some(&from))) else { return false };
         let next = if down { here + 1 } else { here.wrapping_sub(1) };
         return nodes.get(next).is_some_and(focus_row);
