@@ -5,7 +5,9 @@ use crate::{
     components::Hydrated,
     live::Live,
     outbox::Outbox,
-    pages::{Frame, HomePage, LoginPage, NotFoundPage, RegisterPage, RoomPage, SearchPage},
+    pages::{
+        Frame, FramedPlainRoutes, HomePage, LoginPage, NoPageHere, PlainRoutes, RegisterPage, RoomPage, SearchPage,
+    },
     rcdata::rcdata,
     session::Me,
 };
@@ -35,8 +37,13 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="description" content="A chat that never loses a message." />
                 <link id="icon" rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <HashedStylesheet options=options.clone() id="style" />
-                <AutoReload options=options.clone() />
-                <HydrationScripts options />
+                {crate::pages::is_live()
+                    .then(|| {
+                        view! {
+                            <AutoReload options=options.clone() />
+                            <HydrationScripts options />
+                        }
+                    })}
                 <MetaTags />
             </head>
             <body>
@@ -107,15 +114,17 @@ pub fn App() -> impl IntoView {
         <Title formatter=move |of_page: String| title(&of_page, live.unread()) text="" />
         <a class="skip" href="#main">"Skip to content"</a>
         <Router>
-            <Routes fallback=NotFoundPage>
+            <Routes fallback=NoPageHere>
                 <ParentRoute path=path!("") view=Frame>
                     <Route path=path!("") view=HomePage ssr=SsrMode::Async />
                     <Route path=path!("search") view=SearchPage ssr=SsrMode::Async />
                     <Route path=path!("rooms/:slug") view=RoomPage ssr=SsrMode::Async />
                     <Route path=path!("rooms/:slug/m/:id") view=RoomPage ssr=SsrMode::Async />
+                    <FramedPlainRoutes />
                 </ParentRoute>
                 <Route path=path!("login") view=LoginPage ssr=SsrMode::Async />
                 <Route path=path!("register") view=RegisterPage ssr=SsrMode::Async />
+                <PlainRoutes />
             </Routes>
         </Router>
     }

@@ -6,11 +6,15 @@
 mod account;
 mod messages;
 mod rooms;
+#[cfg(not(feature = "hydrate"))]
+mod running;
 mod search;
 
 pub use account::*;
 pub use messages::*;
 pub use rooms::*;
+#[cfg(not(feature = "hydrate"))]
+pub use running::*;
 pub use search::*;
 
 #[cfg(feature = "ssr")]

@@ -3,7 +3,7 @@ use crate::{
     api::{Direct, Leave},
     direct::is_direct,
     model::{Member, Role},
-    session,
+    session, url,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
 
@@ -20,7 +20,8 @@ pub fn MemberList(
     let members = Memo::new(move |_| {
         state.with(|state| {
             let mut members = state.members().to_vec();
-            members.sort_by_key(|member| (member.role != Role::Owner, member.user.display_name.to_lowercase()));
+            members
+                .sort_by_cached_key(|member| (std::cmp::Reverse(member.role), member.user.display_name.to_lowercase()));
             members
         })
     });
@@ -39,6 +40,9 @@ pub fn MemberList(
                 (member.get() && !direct)
                     .then(|| {
                         view! {
+                            <a class="button quiet" rel="external" href=url::settings(&slug)>
+                                "Room settings"
+                            </a>
                             <form method="post" action=Leave::url()>
                                 <input type="hidden" name="room" value=slug.clone() />
                                 <button class="button quiet">"Leave this room"</button>
@@ -57,6 +61,7 @@ fn MemberItem(member: Member, may_write: bool, direct: bool) -> impl IntoView {
     let handle = (!member.user.guest && name != member.user.username).then(|| format!("@{}", member.user.username));
     let note = match (member.role, member.user.guest) {
         (Role::Owner, _) if !direct => "Owner",
+        (Role::Moderator, _) => "Moderator",
         (_, true) => "Guest",
         (_, false) => "",
     };

@@ -40,6 +40,12 @@ pub fn Sidebar(
                         }
                     })}
                 </Transition>
+                <a class="room-link add" rel="external" href="/rooms">
+                    <span class="sigil" aria-hidden="true">
+                        "…"
+                    </span>
+                    <span class="name">"All rooms"</span>
+                </a>
                 {session::me()
                     .map(|_| {
                         view! {

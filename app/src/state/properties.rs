@@ -32,7 +32,7 @@ fn user(n: usize) -> User {
 
 fn room(members: u64) -> Room {
     let (id, slug, name) = (RoomId(Uuid::from_u128(1)), "tea".into(), "Tea".into());
-    Room { id, slug, name, visibility: Visibility::Public, role: None, members }
+    Room { id, slug, name, visibility: Visibility::Public, role: None, members, topic: String::new(), archived: false }
 }
 
 /// What somebody does next.

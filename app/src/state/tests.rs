@@ -26,6 +26,8 @@ fn room() -> Room {
         visibility: Visibility::Public,
         role: None,
         members: 0,
+        topic: String::new(),
+        archived: false,
     }
 }
 

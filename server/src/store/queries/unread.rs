@@ -47,7 +47,7 @@ pub(super) async fn of(conn: &mut Connection, user: &User) -> Result<Vec<Unread>
                     coalesce(r.offset_no, m.joined_offset) as read_offset
              from memberships m join rooms o on o.id = m.room
                   left join read_markers r on r.room = m.room and r.account = m.account
-             where m.account = $1 limit $3
+             where m.account = $1 and not o.archived limit $3
          ) as k",
     )
     .bind(user.id.0)

@@ -1,0 +1,28 @@
+//! What the browser's part knows of the pages that the server renders alone (`pages/plain/`): where they are not.
+
+use leptos::prelude::*;
+use leptos_router::any_nested_route::IntoAnyNestedRoute;
+
+/// None here.
+#[component(transparent)]
+pub fn FramedPlainRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
+    ().into_any_nested_route()
+}
+
+/// None here.
+#[component(transparent)]
+pub fn PlainRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
+    ().into_any_nested_route()
+}
+
+/// An address from a link that is no live page's: the server has the page, or says that nobody has.
+#[component]
+pub fn NoPageHere() -> impl IntoView {
+    Effect::new(|| {
+        let location = window().location();
+        // In place of this entry, so that "back" leads to where the link was.
+        if let Ok(here) = location.href() {
+            let _ = location.replace(&here);
+        }
+    });
+}
