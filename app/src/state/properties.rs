@@ -147,6 +147,8 @@ impl Server {
                 KnownEvent::ReactionRemoved { id, emoji, by } => {
                     reactions.entry(id).or_default().retain(|r| *r != (emoji.clone(), by.username.clone()));
                 }
+                // What these stories do not tell.
+                KnownEvent::RoomChanged { .. } => {}
             }
         }
         for message in &mut fold.messages {

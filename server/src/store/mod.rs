@@ -1,9 +1,9 @@
 //! The store: the source of truth for reading, step 3 of a message's way.
 //!
 //! [`sqlite`] keeps it in a file, [`postgres`] in a database; both run the same
-//! queries (`queries/`, compiled once for each). Accounts, sessions and the list
-//! of rooms are written by the service; everything that happens inside a room is
-//! folded from the log.
+//! queries (`queries/`, compiled once for each). Accounts, sessions, the list
+//! of rooms and links into them are written by the service; everything that happens
+//! inside a room is folded from the log.
 
 use crate::log::{Entry, NotARecord, Record};
 use app::{
