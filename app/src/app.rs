@@ -5,9 +5,7 @@ use crate::{
     components::Hydrated,
     live::Live,
     outbox::Outbox,
-    pages::{
-        Frame, FramedPlainRoutes, HomePage, LoginPage, NoPageHere, PlainRoutes, RegisterPage, RoomPage, SearchPage,
-    },
+    pages::{Frame, FramedPlainRoutes, HomePage, NoPageHere, PlainRoutes, RoomPage},
     rcdata::rcdata,
     session::Me,
 };
@@ -117,13 +115,10 @@ pub fn App() -> impl IntoView {
             <Routes fallback=NoPageHere>
                 <ParentRoute path=path!("") view=Frame>
                     <Route path=path!("") view=HomePage ssr=SsrMode::Async />
-                    <Route path=path!("search") view=SearchPage ssr=SsrMode::Async />
                     <Route path=path!("rooms/:slug") view=RoomPage ssr=SsrMode::Async />
                     <Route path=path!("rooms/:slug/m/:id") view=RoomPage ssr=SsrMode::Async />
                     <FramedPlainRoutes />
                 </ParentRoute>
-                <Route path=path!("login") view=LoginPage ssr=SsrMode::Async />
-                <Route path=path!("register") view=RegisterPage ssr=SsrMode::Async />
                 <PlainRoutes />
             </Routes>
         </Router>

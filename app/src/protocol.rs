@@ -99,6 +99,25 @@ pub enum ServerFrame {
         /// The user name.
         user: String,
     },
+    /// Somebody listens in a room, with whatever device, or does so no longer. Not in the log.
+    Presence {
+        /// The room.
+        room: RoomId,
+        /// The user name.
+        user: String,
+        /// They do.
+        online: bool,
+    },
+    /// Who listens in a room, all of them. Said after [`ServerFrame::Subscribed`] to those who are signed in and do not
+    /// only count, and when much has changed at once. Not in the log.
+    Present {
+        /// The room.
+        room: RoomId,
+        /// The user names; empty if they are more than two hundred.
+        users: Vec<String>,
+        /// How many they are.
+        count: u32,
+    },
     /// The reader has read a room up to here, on any of their devices. Not in the log.
     Read {
         /// The room.

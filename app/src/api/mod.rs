@@ -8,6 +8,7 @@ mod messages;
 mod rooms;
 #[cfg(not(feature = "hydrate"))]
 mod running;
+#[cfg(not(feature = "hydrate"))]
 mod search;
 
 pub use account::*;
@@ -15,6 +16,7 @@ pub use messages::*;
 pub use rooms::*;
 #[cfg(not(feature = "hydrate"))]
 pub use running::*;
+#[cfg(not(feature = "hydrate"))]
 pub use search::*;
 
 #[cfg(feature = "ssr")]

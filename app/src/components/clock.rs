@@ -35,21 +35,6 @@ pub fn Clock(
     }
 }
 
-/// A day and a time of day, where the reader is.
-#[component]
-pub fn Moment(
-    /// When.
-    at: Millis,
-) -> impl IntoView {
-    let hydrated = Hydrated::signal();
-    let on_server = move || format!("{}, {}", when::day_name(at.div_euclid(when::DAY)), when::utc_time(at));
-    view! {
-        <time datetime=when::iso(at)>
-            {move || if hydrated.get() { browser::moment(at) } else { on_server() }}
-        </time>
-    }
-}
-
 /// The line where a day begins.
 #[component]
 pub fn Day(

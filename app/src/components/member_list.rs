@@ -2,7 +2,8 @@ use super::{Actions, Avatar};
 use crate::{
     api::{Direct, Leave},
     direct::is_direct,
-    model::{Member, Role},
+    live::Live,
+    model::{Member, Role, RoomId},
     session, url,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
@@ -17,6 +18,7 @@ pub fn MemberList(
     let member = Memo::new(move |_| actions.role().is_some());
     let registered = session::me().is_some_and(|me| !me.guest);
     let direct = is_direct(&slug);
+    let room = state.with_untracked(|state| state.id());
     let members = Memo::new(move |_| {
         state.with(|state| {
             let mut members = state.members().to_vec();
@@ -33,7 +35,7 @@ pub fn MemberList(
             </button>
             <ul class="members">
                 <For each=move || members.get() key=|member| (member.user.id, member.role) let:member>
-                    <MemberItem member may_write=registered && !direct direct />
+                    <MemberItem member room may_write=registered && !direct direct />
                 </For>
             </ul>
             {move || {
@@ -55,7 +57,9 @@ pub fn MemberList(
 }
 
 #[component]
-fn MemberItem(member: Member, may_write: bool, direct: bool) -> impl IntoView {
+fn MemberItem(member: Member, room: RoomId, may_write: bool, direct: bool) -> impl IntoView {
+    let (live, username) = (use_context::<Live>(), member.user.username.clone());
+    let here = Memo::new(move |_| live.is_some_and(|live| live.present().with(|here| here.has(room, &username))));
     let name = member.user.display_name.clone();
     // Anybody may call themselves Ada; only one is @ada. A guest's name is given by the server.
     let handle = (!member.user.guest && name != member.user.username).then(|| format!("@{}", member.user.username));
@@ -80,10 +84,11 @@ fn MemberItem(member: Member, may_write: bool, direct: bool) -> impl IntoView {
         }
     });
     view! {
-        <li>
+        <li class:here=here>
             <Avatar user=member.user />
             <span class="name">
                 {name} {handle.map(|handle| view! { <span class="handle">{handle}</span> })}
+                {move || here.get().then(|| view! { <span class="visually-hidden">", here now"</span> })}
             </span>
             <span class="hint">{note}</span>
             {write}

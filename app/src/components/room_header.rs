@@ -1,5 +1,5 @@
 use super::SearchLink;
-use crate::{model::Visibility, session, state::RoomState, url};
+use crate::{live::Live, model::Visibility, session, state::RoomState, url};
 use leptos::prelude::*;
 
 /// The room's name, what it is about, who may see it, how many are in it.
@@ -10,6 +10,8 @@ pub fn RoomHeader(
 ) -> impl IntoView {
     let slug = state.with_untracked(|state| state.room().slug.clone());
     let count = Memo::new(move |_| state.with(|state| state.room().members));
+    let (live, id) = (use_context::<Live>(), state.with_untracked(RoomState::id));
+    let here = Memo::new(move |_| live.map_or(0, |live| live.present().with(|here| here.count(id))));
     let called = Memo::new(move |_| state.with(|state| session::called(&state.room().slug, &state.room().name)));
     let (sign, _) = called.get_untracked();
     let about = Memo::new(move |_| state.with(|state| state.room().topic.clone()));
@@ -51,6 +53,10 @@ pub fn RoomHeader(
                 {move || match count.get() {
                     1 => "1 member".to_owned(),
                     n => format!("{n} members"),
+                }}
+                {move || {
+                    let here = here.get();
+                    (here > 1).then(|| view! { <span class="here">{format!("{here} here")}</span> })
                 }}
             </button>
         </header>

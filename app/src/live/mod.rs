@@ -7,6 +7,7 @@
 mod asks;
 mod backoff;
 mod counting;
+mod presence;
 #[cfg(feature = "hydrate")]
 mod read_again;
 #[cfg(any(test, feature = "hydrate"))]
@@ -24,6 +25,7 @@ use crate::{
 };
 pub use backoff::backoff_ms;
 use leptos::prelude::*;
+use presence::Presence;
 use std::collections::HashMap;
 pub use typing::Typing;
 
@@ -68,6 +70,7 @@ pub struct Live {
     status: RwSignal<Status>,
     watched: StoredValue<HashMap<RoomId, RwSignal<RoomState>>>,
     typing: RwSignal<Typing>,
+    presence: RwSignal<Presence>,
     badges: RwSignal<Badges>,
     rooms_changed: RwSignal<u32>,
     counting: StoredValue<counting::Counting>,
@@ -89,6 +92,7 @@ impl Live {
             status: RwSignal::new(Status::WELL),
             watched: StoredValue::default(),
             typing: RwSignal::default(),
+            presence: RwSignal::default(),
             badges: RwSignal::default(),
             rooms_changed: RwSignal::default(),
             counting: StoredValue::default(),
@@ -122,6 +126,11 @@ impl Live {
     /// Who types in a room just now, by user name.
     pub fn typing_in(self, room: RoomId) -> Vec<String> {
         self.typing.with(|typing| typing.of(room))
+    }
+
+    /// Who is in a room just now.
+    pub fn present(self) -> Signal<Presence> {
+        self.presence.into()
     }
 
     /// Keeps a room's state up to date as long as the caller's owner lives. Call from an effect.

@@ -4,6 +4,7 @@ use super::{
     Command, Link, Live,
     asks::{Answer, Asks},
     backoff_ms,
+    presence::Presence,
     read_again::read_again,
     typing::author,
 };
@@ -54,6 +55,7 @@ pub async fn run(live: Live, mut commands: Receiver<Command>) {
                 let _ = state.try_update_untracked(RoomState::disconnected);
             }
         });
+        live.presence.maybe_update(Presence::forget);
         if connection.greeted {
             again = true;
             failures = 0;
@@ -249,6 +251,12 @@ impl Connection {
                 }
             }
             ServerFrame::Typing { room, user } => self.live.typing.update(|typing| typing.heard(room, user, now())),
+            ServerFrame::Presence { room, user, online } => {
+                self.live.presence.update(|here| here.one(room, user, online));
+            }
+            ServerFrame::Present { room, users, count } => {
+                self.live.presence.update(|here| here.all(room, users, count));
+            }
             ServerFrame::Read { room, at } => self.live.read(room, at),
             ServerFrame::Membership { .. } => self.live.other_rooms(),
             ServerFrame::Status(status) => self.live.status.set(status),

@@ -4,24 +4,18 @@
 mod elsewhere;
 mod frame;
 mod home;
-mod login;
 mod not_found;
 #[cfg(not(feature = "hydrate"))]
 mod plain;
-mod register;
 mod room;
-mod search;
 
 #[cfg(feature = "hydrate")]
 pub use elsewhere::{FramedPlainRoutes, NoPageHere, PlainRoutes};
 pub use frame::{Frame, Rooms};
 pub use home::HomePage;
-pub use login::LoginPage;
 pub use not_found::NotFoundPage;
 #[cfg(feature = "ssr")]
 pub use plain::is_live;
 #[cfg(not(feature = "hydrate"))]
 pub use plain::{FramedPlainRoutes, NoPageHere, PlainRoutes};
-pub use register::RegisterPage;
 pub use room::RoomPage;
-pub use search::SearchPage;

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
 
 pub mod claims;
 pub mod local;
@@ -168,9 +169,34 @@ pub enum Notice {
         /// Up to here.
         at: Position,
     },
+    /// Who listens in these rooms at a node; none: the node lives.
+    Here {
+        /// Which node.
+        node: Uuid,
+        /// All of its people, room by room.
+        rooms: Vec<PeopleHere>,
+    },
+    /// A node wants to be told who listens in these rooms.
+    WhoIsHere {
+        /// Which node.
+        node: Uuid,
+        /// Which rooms.
+        rooms: Vec<RoomId>,
+    },
     /// Of a later version: ignored.
     #[serde(other)]
     Unknown,
+}
+
+/// The people who listen in a room at one node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeopleHere {
+    /// The room.
+    pub room: RoomId,
+    /// Their user names; empty if they are too many.
+    pub users: Vec<String>,
+    /// How many they are.
+    pub count: u32,
 }
 
 /// What a node hears.

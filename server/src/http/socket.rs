@@ -93,7 +93,7 @@ pub(super) fn bearer_among(headers: &HeaderMap) -> Option<&str> {
 
 async fn serve(web: Web, socket: WebSocket, verified: Option<Verified>) {
     let viewer = verified.as_ref().map(|v| &v.viewer);
-    let (connection, outgoing) = Connection::new(viewer.map(|v| v.user.id), viewer.map(|v| v.session));
+    let (connection, outgoing) = Connection::new(viewer.map(|v| &v.user), viewer.map(|v| v.session));
     let connection = Arc::new(connection);
     web.hub.connected(&connection);
     // Between the handshake's check and this line the session may have ended, and nobody would have closed this one.

@@ -2,12 +2,12 @@
 //! closed and resumes; nobody else waits for them.
 
 use app::{
-    model::{RoomId, SessionId, UserId},
+    model::{RoomId, SessionId, User, UserId},
     protocol::{ServerFrame, close},
 };
 use axum::extract::ws::Utf8Bytes;
 use std::sync::{
-    OnceLock,
+    Arc, OnceLock,
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 use tokio::sync::{Notify, mpsc};
@@ -90,7 +90,7 @@ impl Close {
 /// One client.
 pub struct Connection {
     id: u64,
-    user: Option<UserId>,
+    user: Option<(UserId, Arc<str>)>,
     session: Option<SessionId>,
     queue: mpsc::Sender<Outgoing>,
     waiting_bytes: AtomicUsize,
@@ -101,12 +101,12 @@ pub struct Connection {
 
 impl Connection {
     /// A connection and the end that its socket reads. `user` and `session`: `None` for visitors.
-    pub fn new(user: Option<UserId>, session: Option<SessionId>) -> (Self, mpsc::Receiver<Outgoing>) {
+    pub fn new(user: Option<&User>, session: Option<SessionId>) -> (Self, mpsc::Receiver<Outgoing>) {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let (queue, outgoing) = mpsc::channel(MAX_FRAMES);
         let connection = Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            user,
+            user: user.map(|user| (user.id, user.username.as_str().into())),
             session,
             queue,
             waiting_bytes: AtomicUsize::new(0),
@@ -124,7 +124,12 @@ impl Connection {
 
     /// Whose; `None`: a visitor's.
     pub fn user(&self) -> Option<UserId> {
-        self.user
+        self.user.as_ref().map(|(id, _)| *id)
+    }
+
+    /// The same person's user name.
+    pub fn username(&self) -> Option<&Arc<str>> {
+        self.user.as_ref().map(|(_, name)| name)
     }
 
     /// Of which session.

@@ -7,7 +7,7 @@
 //! bounded queue ([`connection`]). Beside them one task ([`keep`]) sees to it that
 //! nothing is missing where no later event tells: it compares heads ([`compare`]),
 //! and while the fan-out is away, or nothing comes to it ([`standstill`]), it follows
-//! the log itself ([`follow`]).
+//! the log itself ([`follow`]). And one tells and hears who is here ([`presence`]).
 
 use crate::{
     fanout::{Fanout, Notice, Signal},
@@ -33,6 +33,7 @@ mod ends;
 mod follow;
 mod keep;
 mod kept;
+mod presence;
 mod room;
 mod rooms;
 mod standstill;
@@ -66,6 +67,7 @@ pub(crate) struct Sources {
     pub(crate) fanout: Arc<dyn Fanout>,
     pub(crate) epoch: u32,
     ends: ends::Ends,
+    presence: Arc<presence::Presence>,
     heard: OnceLock<Heard>,
 }
 
@@ -104,6 +106,7 @@ impl Hub {
                 fanout,
                 epoch,
                 ends: ends::Ends::default(),
+                presence: presence::Presence::new(),
                 heard: OnceLock::new(),
             }),
             rooms: Arc::default(),
@@ -136,6 +139,14 @@ impl Hub {
                 () = keeper.run() => {}
             }
         });
+        let (stop, presence) = (self.stop.clone(), self.sources.presence.clone());
+        let (sources, rooms) = (self.sources.clone(), self.rooms.clone());
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = presence.run(sources, rooms) => {}
+            }
+        });
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
@@ -145,7 +156,10 @@ impl Hub {
                     match signal {
                         Signal::Event { room, event } => drop(self.rooms.hand(room, ToRoom::Event(event))),
                         Signal::Notice(notice) => self.notice(notice),
-                        Signal::Gap => self.gap.notify_one(),
+                        Signal::Gap => {
+                            self.gap.notify_one();
+                            self.sources.presence.ask_all();
+                        }
                     }
                 }
             }
@@ -158,6 +172,7 @@ impl Hub {
             Notice::Typing { room, user } => drop(self.rooms.hand(room, ToRoom::Typing(user))),
             Notice::MemberChanged { room, user, .. } => self.tell(user, &ServerFrame::Membership { room }),
             Notice::Read { room, user, at } => self.tell(user, &ServerFrame::Read { room, at }),
+            notice @ (Notice::Here { .. } | Notice::WhoIsHere { .. }) => self.sources.presence.heard(notice),
             // The event itself is on its way to whoever watches.
             Notice::RoomChanged { .. } | Notice::Unknown => {}
         }

@@ -5,6 +5,7 @@ use super::{
     backfill::{Latest, Wanted},
     connection::{Connection, Outgoing, encode},
     kept::{Kept, Membership, blank_deleted},
+    presence::Here,
 };
 use crate::{
     fanout::{Ring, RingEvent},
@@ -77,6 +78,8 @@ pub enum ToRoom {
     Head(Position),
     /// Somebody types.
     Typing(String),
+    /// Who is here has changed: ready frames.
+    Present(Vec<Utf8Bytes>),
 }
 
 struct Watcher {
@@ -85,6 +88,16 @@ struct Watcher {
     knows: Position,
     /// A member; others stay only as long as the room is public.
     member: bool,
+    /// Only what is unread matters to it, not who else is here.
+    counting: bool,
+    _here: Here,
+}
+
+impl Watcher {
+    /// A visitor is not: to be seen by people is one thing, by anybody another.
+    fn is_shown_who_is_here(&self) -> bool {
+        !self.counting && self.connection.user().is_some()
+    }
 }
 
 /// The task's state.
@@ -195,6 +208,11 @@ impl RoomTask {
             ToRoom::Typing(user) => {
                 let frame = encode(&ServerFrame::Typing { room: self.room.id, user });
                 self.watchers.values().for_each(|w| w.connection.send_if_idle(frame.clone()));
+            }
+            ToRoom::Present(frames) => {
+                for watcher in self.watchers.values().filter(|w| w.is_shown_who_is_here()) {
+                    frames.iter().for_each(|frame| watcher.connection.send_if_idle(frame.clone()));
+                }
             }
         }
     }
@@ -396,7 +414,14 @@ impl RoomTask {
         if !replay.is_empty() && !connection.send(Outgoing::Replay(replay)) {
             return;
         }
-        self.watchers.insert(connection.id(), Watcher { connection, knows: from, member });
+        let here = self.sources.presence.came(self.room.id, connection.username().cloned());
+        let watcher = Watcher { connection, knows: from, member, counting: since.counting, _here: here };
+        if watcher.is_shown_who_is_here()
+            && let Some(present) = self.sources.presence.shown(self.room.id)
+        {
+            watcher.connection.send_if_idle(present);
+        }
+        self.watchers.insert(watcher.connection.id(), watcher);
     }
 
     /// Keeps as much as it may of what was before, once: the first who comes back from there brings it, the others find

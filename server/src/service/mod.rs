@@ -142,7 +142,14 @@ impl Service {
                 self.rooms.doubt();
                 self.roles.doubt();
             }
-            Signal::Notice(Notice::Typing { .. } | Notice::Read { .. } | Notice::Unknown) | Signal::Event { .. } => {}
+            Signal::Notice(
+                Notice::Typing { .. }
+                | Notice::Read { .. }
+                | Notice::Here { .. }
+                | Notice::WhoIsHere { .. }
+                | Notice::Unknown,
+            )
+            | Signal::Event { .. } => {}
         }
     }
 

@@ -23,6 +23,7 @@ mod nodes;
 mod operator;
 mod postgres_away;
 mod postgres_transactions;
+mod presence;
 mod redis_away;
 mod redis_outage;
 mod relay;

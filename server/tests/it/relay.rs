@@ -103,7 +103,7 @@ async fn a_removal_that_nobody_told_is_learned_from_its_event() {
     let relay = place.relay(&fanout);
     let last = place.post_many(1).await;
     relayed_to(&fanout, last).await;
-    let (connection, mut outgoing) = Connection::new(Some(place.author.id), None);
+    let (connection, mut outgoing) = Connection::new(Some(&place.author), None);
     let row = place.store.room(&RoomKey::Id(place.room)).await.unwrap().unwrap();
     hub.subscribe(&Arc::new(connection), &row, true, server::hub::Since { at: None, counting: false }).await.unwrap();
     timeout(PATIENCE, outgoing.recv()).await.expect("an answer").unwrap();

@@ -6,7 +6,11 @@
 mod directory;
 mod invite;
 mod invite_links;
+mod login;
+mod register;
 mod room_members;
+mod search;
+mod search_form;
 mod settings;
 
 use super::NotFoundPage;
@@ -14,12 +18,16 @@ use directory::DirectoryPage;
 use invite::InvitePage;
 use leptos::prelude::*;
 use leptos_router::{SsrMode, any_nested_route::IntoAnyNestedRoute, components::Route, path};
+use login::LoginPage;
+use register::RegisterPage;
+use search::SearchPage;
 use settings::SettingsPage;
 
 /// The plain pages that have the list of rooms beside them.
 #[component(transparent)]
 pub fn FramedPlainRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
     view! {
+        <Route path=path!("search") view=SearchPage ssr=SsrMode::Async />
         <Route path=path!("rooms") view=DirectoryPage ssr=SsrMode::Async />
         <Route path=path!("rooms/:slug/settings") view=SettingsPage ssr=SsrMode::Async />
     }
@@ -30,9 +38,13 @@ pub fn FramedPlainRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
 /// The plain pages that stand alone.
 #[component(transparent)]
 pub fn PlainRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
-    view! { <Route path=path!("invite/:secret") view=InvitePage ssr=SsrMode::Async /> }
-        .into_inner()
-        .into_any_nested_route()
+    view! {
+        <Route path=path!("login") view=LoginPage ssr=SsrMode::Async />
+        <Route path=path!("register") view=RegisterPage ssr=SsrMode::Async />
+        <Route path=path!("invite/:secret") view=InvitePage ssr=SsrMode::Async />
+    }
+    .into_inner()
+    .into_any_nested_route()
 }
 
 /// Nobody's address.
@@ -50,7 +62,7 @@ pub fn is_live() -> bool {
 #[cfg(any(test, feature = "ssr"))]
 fn live(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').skip(1).collect();
-    matches!(parts[..], [""] | ["rooms", _] | ["rooms", _, "m", _] | ["search" | "login" | "register"])
+    matches!(parts[..], [""] | ["rooms", _] | ["rooms", _, "m", _])
 }
 
 #[cfg(test)]
@@ -60,7 +72,8 @@ mod tests {
         for path in ["/", "/rooms/welcome", "/rooms/~1", "/rooms/welcome/m/0"] {
             assert!(super::live(path), "{path}");
         }
-        for path in ["", "/rooms", "/rooms/welcome/settings", "/invite/x", "/nowhere"] {
+        for path in ["", "/login", "/register", "/search", "/rooms", "/rooms/welcome/settings", "/invite/x", "/nowhere"]
+        {
             assert!(!super::live(path), "{path}");
         }
     }

@@ -61,8 +61,22 @@ impl Socket {
         self.ws.send(Message::text(text)).await.unwrap();
     }
 
-    /// The next frame, or how it ended.
+    /// The next frame, or how it ended. Frames about who is here come when they come, and are passed over.
     pub async fn next(&mut self) -> Result<Value, Ended> {
+        loop {
+            let frame = self.any().await?;
+            if !is_about_presence(&frame["type"]) {
+                return Ok(frame);
+            }
+        }
+    }
+
+    /// The next frame, whatever it is about.
+    pub async fn next_with_presence(&mut self) -> Value {
+        self.any().await.expect("the connection stays")
+    }
+
+    async fn any(&mut self) -> Result<Value, Ended> {
         loop {
             return match timeout(PATIENCE, self.ws.next()).await.expect("a frame comes in time") {
                 Some(Ok(Message::Text(text))) => Ok(serde_json::from_str(&text).expect("frames are JSON")),
@@ -77,6 +91,7 @@ impl Socket {
     pub async fn next_text(&mut self) -> String {
         loop {
             match timeout(PATIENCE, self.ws.next()).await.expect("a frame comes in time") {
+                Some(Ok(Message::Text(text))) if text.starts_with(r#"{"type":"presen"#) => {}
                 Some(Ok(Message::Text(text))) => return text.as_str().to_owned(),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 other => panic!("{other:?}"),
@@ -126,4 +141,8 @@ impl Socket {
             }
         }
     }
+}
+
+fn is_about_presence(kind: &Value) -> bool {
+    matches!(kind.as_str(), Some("presence" | "present"))
 }
