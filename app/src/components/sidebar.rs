@@ -42,7 +42,7 @@ pub fn Sidebar(
                 </Transition>
                 <a class="room-link add" rel="external" href="/rooms">
                     <span class="sigil" aria-hidden="true">
-                        "…"
+                        "≡"
                     </span>
                     <span class="name">"All rooms"</span>
                 </a>

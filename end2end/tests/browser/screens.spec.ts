@@ -50,7 +50,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
         ['missing', visitor, '/rooms/never-made'],
       ] as const) {
         await page.emulateMedia({ colorScheme });
-        await page.setViewportSize({ width, height: width === 390 ? 844 : 800 });
+        await page.setViewportSize({ width, height: name === 'settings' ? 1900 : width === 390 ? 844 : 800 });
         await page.goto(server.url + path);
         await expect(page.getByRole('main')).toBeVisible();
         await page.screenshot({ path: `test-results/screens/${name}-${width}-${colorScheme}.png` });

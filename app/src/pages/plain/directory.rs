@@ -1,13 +1,13 @@
 use crate::{
-    api,
-    components::{JoinForm, Problem},
+    api::{self, Join},
+    components::Problem,
     error::ApiError,
     model::{DirectoryPage as Found, DirectoryQuery, Room, Visibility},
     session,
     url::{self, Query},
     words,
 };
-use leptos::prelude::*;
+use leptos::{prelude::*, server_fn::ServerFn};
 use leptos_meta::Title;
 
 /// All rooms that the viewer may know of, to be looked through.
@@ -107,7 +107,15 @@ fn Entry(room: Room) -> impl IntoView {
     let joins = session::me().is_some() && room.role.is_none() && !room.archived;
     let joins = joins && (!guest || room.visibility == Visibility::Public);
     let end = if joins {
-        view! { <JoinForm room=room.slug name=room.name /> }.into_any()
+        view! {
+            <form method="post" action=Join::url()>
+                <input type="hidden" name="room" value=room.slug />
+                <button class="button" aria-label=format!("Join #{}", room.name)>
+                    "Join"
+                </button>
+            </form>
+        }
+        .into_any()
     } else if room.role.is_some() {
         view! { <span class="hint">"You are in it"</span> }.into_any()
     } else {
