@@ -138,7 +138,7 @@ pub fn Composer(
                     rows="1"
                     required
                     maxlength=MAX_BODY_BYTES
-                    placeholder=placeholder.clone()
+                    placeholder=placeholder
                     aria-label=placeholder
                     enterkeyhint="send"
                     autocomplete="off"

@@ -76,8 +76,8 @@ async fn compare(tx: &mut Connection, room: &RoomRow, replay: &mut Replay, mend:
                     put_members(tx, room.id, wrong).await?;
                     put_removals(tx, room.id, replay.removed()).await?;
                 }
-                let Some(found) = rooms::by_key(tx, &RoomKey::Id(room.id)).await? else { return Ok(replay.end()) };
-                if let Some((change, at)) = replay.compare_room(&found)
+                let found = rooms::by_key(tx, &RoomKey::Id(room.id)).await?;
+                if let Some((change, at)) = found.and_then(|found| replay.compare_room(&found))
                     && mend
                 {
                     replay.mended += 1;
