@@ -83,6 +83,7 @@ pub fn settings(slug: &str) -> String {
 }
 
 /// A link that lets people into a room.
+#[cfg(not(feature = "hydrate"))]
 pub fn invite(secret: &str) -> String {
     format!("/invite/{}", encode(secret))
 }
