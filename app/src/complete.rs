@@ -121,7 +121,16 @@ mod tests {
 
     fn room(slug: &str, role: Option<Role>) -> Room {
         let name = slug.to_uppercase();
-        Room { id: RoomId::new(), slug: slug.into(), name, visibility: Visibility::Public, role, members: 1 }
+        Room {
+            id: RoomId::new(),
+            slug: slug.into(),
+            name,
+            visibility: Visibility::Public,
+            role,
+            members: 1,
+            topic: String::new(),
+            archived: false,
+        }
     }
 
     fn offered(text: &str) -> Vec<String> {

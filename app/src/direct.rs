@@ -52,6 +52,8 @@ mod tests {
             visibility: Visibility::Private,
             role: None,
             members: 3,
+            topic: String::new(),
+            archived: false,
         };
         assert_eq!(called(&room, Some("ada")), "@eve, @lin");
         assert_eq!(called(&room, None), "@ada, @eve, @lin");

@@ -39,6 +39,8 @@ pub fn server_frame(data: &[u8]) {
             visibility: Visibility::Public,
             role: None,
             members: 0,
+            topic: String::new(),
+            archived: false,
         };
         let mut room = state::RoomState::new(room, vec![], &page, false, false);
         let before = room.at();

@@ -12,6 +12,7 @@ mod file;
 mod level;
 mod names;
 mod rest;
+mod room;
 mod search;
 
 pub use emoji::Emoji;
@@ -19,12 +20,15 @@ pub use file::{FileAddress, FileName, MAX_FILE_BYTES, MAX_FILE_NAME_CHARS, MAX_S
 pub use level::NotificationLevel;
 pub use names::{DisplayName, RoomName, Username};
 pub use rest::Rest;
+pub use room::{DirectoryPage, DirectoryQuery, Invite, RoomChange, Topic};
 pub use search::{FoundIn, Piece, SearchHit, SearchPage, SearchQuery};
 
 /// Longest message body, in bytes of UTF-8.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 /// Longest room name, in characters.
 pub const MAX_ROOM_NAME_CHARS: usize = 80;
+/// Longest topic of a room, in characters.
+pub const MAX_TOPIC_CHARS: usize = 250;
 /// Longest display name, in characters.
 pub const MAX_DISPLAY_NAME_CHARS: usize = 60;
 /// Shortest password, in characters.
@@ -197,13 +201,15 @@ impl FromStr for Visibility {
     }
 }
 
-/// What a member may do in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What a member may do in a room; each more than the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Writes.
     Member,
-    /// Also adds and removes people and deletes their messages.
+    /// Also deletes anyone's messages, lets members in and takes them out, and says what the room is called and about.
+    Moderator,
+    /// Also says who is a moderator or an owner, who may see the room, and whether it is archived.
     Owner,
 }
 
@@ -212,8 +218,14 @@ impl Role {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Member => "member",
+            Self::Moderator => "moderator",
             Self::Owner => "owner",
         }
+    }
+
+    /// Runs the room, as an owner or for one.
+    pub const fn runs(self) -> bool {
+        matches!(self, Self::Moderator | Self::Owner)
     }
 }
 
@@ -222,8 +234,9 @@ impl FromStr for Role {
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         match s {
             "member" => Ok(Self::Member),
+            "moderator" => Ok(Self::Moderator),
             "owner" => Ok(Self::Owner),
-            _ => Err(Invalid("role is member or owner")),
+            _ => Err(Invalid("role is member, moderator or owner")),
         }
     }
 }
@@ -260,6 +273,12 @@ pub struct Room {
     pub role: Option<Role>,
     /// How many members there are.
     pub members: u64,
+    /// What it is about; empty: nothing is said.
+    #[serde(default)]
+    pub topic: String,
+    /// It is read, and nothing happens in it any more.
+    #[serde(default)]
+    pub archived: bool,
 }
 
 /// What somebody has not read of a room that they are in.
@@ -445,7 +464,15 @@ pub enum KnownEvent {
         /// Who.
         by: User,
     },
-    /// Somebody became a member.
+    /// The room is called, about, or seen by, something else.
+    RoomChanged {
+        /// Who did it.
+        by: User,
+        /// What became different.
+        #[serde(flatten)]
+        change: RoomChange,
+    },
+    /// Somebody became a member, or one of another role.
     MemberJoined {
         /// Who.
         user: User,

@@ -302,6 +302,7 @@ impl RoomState {
                 }
             }
             KnownEvent::RoomCreated { by } => self.join(by, Role::Owner),
+            KnownEvent::RoomChanged { change, .. } => self.room.change(change),
             change => {
                 self.change(&change);
                 self.changes.push_back((at, change));

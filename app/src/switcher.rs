@@ -49,6 +49,8 @@ mod tests {
             visibility: Visibility::Public,
             role: (!name.starts_with("Other")).then_some(Role::Member),
             members: 1,
+            topic: String::new(),
+            archived: false,
         };
         names.iter().map(room).collect()
     }

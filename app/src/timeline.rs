@@ -102,6 +102,8 @@ mod tests {
             visibility: Visibility::Public,
             role: None,
             members: 0,
+            topic: String::new(),
+            archived: false,
         };
         let at = Position::new(1, 99);
         let page = MessagePage { messages, at, as_of: at, more: false };

@@ -77,6 +77,25 @@ pub fn room(slug: &str) -> String {
     format!("/rooms/{}", encode(slug))
 }
 
+/// What a room is, and who runs it.
+pub fn settings(slug: &str) -> String {
+    format!("{}/settings", room(slug))
+}
+
+/// A link that lets people into a room.
+#[cfg(not(feature = "hydrate"))]
+pub fn invite(secret: &str) -> String {
+    format!("/invite/{}", encode(secret))
+}
+
+/// A page of all rooms.
+pub fn directory(q: &str, archived: bool, after: Option<&str>) -> String {
+    let fields = [("q", Some(q).filter(|q| !q.is_empty())), ("archived", archived.then_some("true")), ("after", after)];
+    let fields = fields.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", encode(value?))));
+    let fields = fields.collect::<Vec<_>>().join("&");
+    if fields.is_empty() { "/rooms".into() } else { format!("/rooms?{fields}") }
+}
+
 /// A room's newest messages, however much of them is unread.
 pub fn latest(slug: &str) -> String {
     format!("{}?latest=1", room(slug))

@@ -61,6 +61,51 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
+/// Why a form of a room's settings was refused.
+#[cfg(not(feature = "hydrate"))]
+pub fn explain_settings(form: &str, code: &str) -> &'static str {
+    match (form, code) {
+        ("change", "invalid") => {
+            "A name has 1 to 80 characters, a letter or digit among them, and a topic 250 at most; all of them visible."
+        }
+        ("change" | "archive", "conflict") => "#welcome is for everyone: it stays public and in use.",
+        ("role" | "leave", "conflict") => "A room with members needs an owner: make somebody else one first.",
+        ("role", "forbidden") => "Owners say who runs the room, and guests cannot.",
+        ("add", "not_found" | "invalid") => "Nobody here has that user name.",
+        ("add", "forbidden") => "They were removed from this room, or adding people is for those who run it.",
+        ("add" | "invite", "conflict") => "This room is archived, or has a hundred invite links: take one back first.",
+        ("remove", "forbidden") => "Only an owner removes those who run this room.",
+        ("invite", "invalid") => "A link is for 1 to 10,000 people, or for any number.",
+        ("revoke", "not_found") => "That link was no longer good.",
+        _ => explain(code),
+    }
+}
+
+/// What a form of a room's settings has done.
+#[cfg(not(feature = "hydrate"))]
+pub fn settings_done(form: &str) -> &'static str {
+    match form {
+        "change" => "Saved.",
+        "archive" => "Done: the room's lists show it where it belongs now.",
+        "role" => "They have that role now.",
+        "add" => "They are in the room now.",
+        "remove" => "They are out of the room, and come back only if somebody lets them in.",
+        "revoke" => "The link is good no more.",
+        _ => "",
+    }
+}
+
+/// Why somebody did not come in by a link.
+#[cfg(not(feature = "hydrate"))]
+pub fn explain_invite(code: &str) -> &'static str {
+    match code {
+        "forbidden" => "You were removed from this room: this takes an invitation that was made since.",
+        "conflict" => "This room is archived: nobody comes in any more.",
+        "not_found" => "Somebody was faster: this invitation is used up.",
+        code => explain(code),
+    }
+}
+
 /// With a capital letter and a full stop.
 pub fn sentence(text: &str) -> String {
     let mut chars = text.chars();

@@ -108,6 +108,13 @@ impl<K: Eq + Hash + Clone, V: Clone> Remembered<K, V> {
         }
     }
 
+    /// Learned otherwise of answers that are looked for among all.
+    pub fn update(&self, learn: impl Fn(&mut V)) {
+        let mut inner = self.lock();
+        inner.changes += 1;
+        inner.answers.values_mut().for_each(|(_, value)| learn(value));
+    }
+
     /// Something may have been missed: nothing counts as fresh until it has been asked for again.
     pub fn doubt(&self) {
         let mut inner = self.lock();

@@ -65,11 +65,12 @@ pub async fn sign_in(username: String, password: String, next: Option<String>) -
     )
 }
 
-/// Comes in with one click, into `room` if given.
+/// Comes in with one click, into `room` if given, or else goes on to `next`.
 #[server(prefix = "/api/fn", endpoint = "guest")]
-pub async fn guest(room: Option<String>) -> Result<(), ApiError> {
+pub async fn guest(room: Option<String>, next: Option<String>) -> Result<(), ApiError> {
     let backend = backend()?;
-    let page = room.as_deref().map_or_else(|| "/".to_owned(), url::room);
+    let next = next.unwrap_or_default();
+    let page = room.as_deref().map_or_else(|| url::safe_next(&next).to_owned(), url::room);
     let outcome = async {
         let signed_in = backend.sign_in_as_guest().await?;
         begin(&signed_in);

@@ -7,11 +7,15 @@ mod account;
 mod messages;
 mod rooms;
 #[cfg(not(feature = "hydrate"))]
+mod running;
+#[cfg(not(feature = "hydrate"))]
 mod search;
 
 pub use account::*;
 pub use messages::*;
 pub use rooms::*;
+#[cfg(not(feature = "hydrate"))]
+pub use running::*;
 #[cfg(not(feature = "hydrate"))]
 pub use search::*;
 

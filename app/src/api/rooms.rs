@@ -31,7 +31,7 @@ pub struct RoomData {
 /// The rooms that the viewer may know of, own ones first.
 #[server(prefix = "/api/fn", endpoint = "rooms")]
 pub async fn rooms() -> Result<Vec<Room>, ApiError> {
-    backend()?.rooms(viewer().as_ref()).await
+    backend()?.rooms(viewer().as_ref(), false).await
 }
 
 /// What the viewer has not read, of each room that they are in; nothing for a visitor.
@@ -147,5 +147,6 @@ pub async fn join(room: String) -> Result<(), ApiError> {
 pub async fn leave(room: String) -> Result<(), ApiError> {
     let backend = backend()?;
     let outcome = async { backend.leave(&who()?, &room).await };
-    answer(outcome.await, |_| "/".to_owned(), |error| with_error(&url::room(&room), error)).map(|_| ())
+    let failed = |error: &ApiError| with_field(&with_error(&url::settings(&room), error), "form", "leave");
+    answer(outcome.await, |_| "/".to_owned(), failed).map(|_| ())
 }

@@ -53,10 +53,10 @@ impl Actions {
         self.state.with_untracked(|state| state.room().slug.clone())
     }
 
-    /// What the person calls the room: `#tea`, `@lin`.
+    /// What the person calls the room: `#tea`, `@lin`. Reactive.
     pub fn room_called(self) -> String {
         let me = self.me();
-        self.state.with_untracked(|state| called(state.room(), me.as_deref()))
+        self.state.with(|state| called(state.room(), me.as_deref()))
     }
 
     /// The user name of who is signed in.
@@ -75,9 +75,14 @@ impl Actions {
         self.state.with(|state| state.role_of(me))
     }
 
-    /// The person writes here: a member.
+    /// Nothing happens in the room any more. Reactive.
+    pub fn archived(self) -> bool {
+        self.state.with(|state| state.room().archived)
+    }
+
+    /// The person writes here: a member of a room in use.
     pub fn may_write(self) -> bool {
-        untrack(|| self.role()).is_some()
+        untrack(|| self.role().is_some() && !self.archived())
     }
 
     /// It is the person's own message.
@@ -88,7 +93,7 @@ impl Actions {
     /// The person may delete it.
     pub fn may_delete(self, author: &User) -> bool {
         let admin = self.me.with_value(|me| me.as_ref().is_some_and(|me| me.admin));
-        self.owns(author) || admin || untrack(|| self.role()) == Some(Role::Owner)
+        self.owns(author) || admin || untrack(|| self.role()).is_some_and(Role::runs)
     }
 
     /// What the composer answers.

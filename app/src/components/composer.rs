@@ -29,7 +29,7 @@ pub fn Composer(
 ) -> impl IntoView {
     let outbox = use_context::<Outbox>();
     let room = actions.state().with_untracked(|state| state.id());
-    let placeholder = format!("Message {}", actions.room_called());
+    let placeholder = move || format!("Message {}", actions.room_called());
     let (form, text) = (NodeRef::<html::Form>::new(), NodeRef::<html::Textarea>::new());
     let draft_key = StoredValue::new(format!("partyline.draft.{room}"));
     let told = StoredValue::new(0_i64);
@@ -156,7 +156,7 @@ pub fn Composer(
                     rows="1"
                     required=move || uploads.is_empty()
                     maxlength=MAX_BODY_BYTES
-                    placeholder=placeholder.clone()
+                    placeholder=placeholder
                     aria-label=placeholder
                     enterkeyhint="send"
                     autocomplete="off"

@@ -7,6 +7,9 @@ pub fn GuestForm(
     /// The room's name in addresses.
     #[prop(optional, into)]
     room: Option<String>,
+    /// Where to go on, if not into a room.
+    #[prop(optional, into)]
+    next: Option<String>,
     /// What the button says.
     #[prop(default = "Come in as a guest")]
     label: &'static str,
@@ -14,6 +17,7 @@ pub fn GuestForm(
     view! {
         <form method="post" action=Guest::url()>
             {room.map(|room| view! { <input type="hidden" name="room" value=room /> })}
+            {next.map(|next| view! { <input type="hidden" name="next" value=next /> })}
             <button class="button primary">{label}</button>
         </form>
     }

@@ -2,7 +2,7 @@ use super::{Actions, GuestForm, JoinForm, Kept, Problem};
 use crate::{rcdata::textarea, session, url};
 use leptos::prelude::*;
 
-/// What stands in the composer's place for those who do not write here yet.
+/// What stands in the composer's place where somebody does not write: not yet, or nobody does any more.
 #[component]
 pub fn JoinBar(
     /// What can be done in this room.
@@ -11,7 +11,10 @@ pub fn JoinBar(
     kept: Kept,
 ) -> impl IntoView {
     let (slug, name) = actions.state().with_untracked(|state| (state.room().slug.clone(), state.room().name.clone()));
-    let entry = if session::me().is_some() {
+    let archived = untrack(|| actions.archived());
+    let entry = if archived {
+        view! { <a class="button" rel="external" href=url::directory("", false, None)>"Other rooms"</a> }.into_any()
+    } else if session::me().is_some() {
         view! { <JoinForm room=slug name=name /> }.into_any()
     } else {
         let mut here = url::room(&slug);
@@ -27,7 +30,7 @@ pub fn JoinBar(
     view! {
         <div class="composer join" id="compose">
             <Problem text=actions.problem() />
-            <p>"Members write here."</p>
+            <p>{if archived { "This room is archived: it can be read, and nothing new is said in it." } else { "Members write here." }}</p>
             {(!kept.draft.is_empty())
                 .then(|| view! { <textarea readonly aria-label="Your text">{textarea(&kept.draft)}</textarea> })}
             <div class="actions">{entry}</div>

@@ -4,7 +4,7 @@ use crate::{
     direct::is_direct,
     live::Live,
     model::{Member, Role, RoomId},
-    session,
+    session, url,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
 
@@ -22,7 +22,8 @@ pub fn MemberList(
     let members = Memo::new(move |_| {
         state.with(|state| {
             let mut members = state.members().to_vec();
-            members.sort_by_key(|member| (member.role != Role::Owner, member.user.display_name.to_lowercase()));
+            members
+                .sort_by_cached_key(|member| (std::cmp::Reverse(member.role), member.user.display_name.to_lowercase()));
             members
         })
     });
@@ -54,6 +55,9 @@ pub fn MemberList(
                 (member.get() && !direct)
                     .then(|| {
                         view! {
+                            <a class="button quiet" rel="external" href=url::settings(&slug)>
+                                "Room settings"
+                            </a>
                             <form method="post" action=Leave::url()>
                                 <input type="hidden" name="room" value=slug.clone() />
                                 <button class="button quiet">"Leave this room"</button>
@@ -74,6 +78,7 @@ fn MemberItem(member: Member, room: RoomId, may_write: bool, direct: bool) -> im
     let handle = (!member.user.guest && name != member.user.username).then(|| format!("@{}", member.user.username));
     let note = match (member.role, member.user.guest) {
         (Role::Owner, _) if !direct => "Owner",
+        (Role::Moderator, _) => "Moderator",
         (_, true) => "Guest",
         (_, false) => "",
     };

@@ -38,10 +38,17 @@ pub fn Sidebar(
                             <RoomGroup title="Your rooms" rooms=own />
                             <RoomGroup title="Direct messages" rooms=direct />
                             <RoomGroup title=if session::me().is_some() { "Other rooms" } else { "Open rooms" } rooms=others />
+                            // Here, since only here what is unread is known on both sides.
+                            <ReadAll />
                         }
                     })}
                 </Transition>
-                <ReadAll />
+                <a class="room-link add" rel="external" href="/rooms">
+                    <span class="sigil" aria-hidden="true">
+                        "≡"
+                    </span>
+                    <span class="name">"All rooms"</span>
+                </a>
                 {session::me()
                     .map(|_| {
                         view! {

@@ -76,9 +76,9 @@ impl Suggestions {
         })
     }
 
-    /// Offers nothing any more.
+    /// Offers nothing any more. A field that is taken away while it has the cursor says so when all else is gone.
     pub fn close(self) {
-        if !self.offered.read_untracked().is_empty() {
+        if self.offered.try_with_untracked(Vec::is_empty) == Some(false) {
             self.offered.set(vec![]);
         }
     }

@@ -201,7 +201,7 @@ fn laid_out(actions: Actions, read: Option<Position>) -> Memo<Rows> {
 /// What stands before the first message of a room.
 #[component]
 fn Beginning(actions: Actions, rows: Memo<Rows>) -> impl IntoView {
-    let name = actions.room_called();
+    let name = untrack(|| actions.room_called());
     let empty = Memo::new(move |_| rows.read().order.is_empty());
     view! {
         <p class="beginning">

@@ -118,6 +118,15 @@ impl Live {
         self.rooms_changed.update(|times| *times += 1);
     }
 
+    /// A room is called something else, or is in another list: all who are in it hear so at once, and do not ask as one.
+    #[cfg(feature = "hydrate")]
+    pub(super) fn rooms_soon(self) {
+        spawn_local(async move {
+            sleep_ms((COUNT_WITHIN_MS * random()) as u64).await;
+            self.other_rooms();
+        });
+    }
+
     /// Something was missed that only the server knows.
     pub(super) fn count_again(self) {
         self.count_within(COUNT_WITHIN_MS);

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     api,
     browser::{now, random, sleep_ms, within_ms},
-    model::{Event, Millis, Position, RoomId},
+    model::{Event, KnownEvent, Millis, Position, RoomId},
     protocol::{ClientFrame, HEARTBEAT_MS, ResyncReason, SILENCE_MS, SUBPROTOCOL, ServerFrame, Status, close},
     state::{Applied, RoomState},
 };
@@ -300,6 +300,9 @@ impl Connection {
     }
 
     fn hear(&self, room: RoomId, at: Position, prev: Option<Position>, event: &Event) {
+        if matches!(event, Event::Known(KnownEvent::RoomChanged { .. }, _)) {
+            self.live.rooms_soon();
+        }
         let Some(me) = &self.live.me.with_value(Clone::clone) else { return };
         let Some(upto) = self.live.badges.with_untracked(|badges| badges.upto(room)).filter(|upto| *upto < at) else {
             return;

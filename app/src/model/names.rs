@@ -111,7 +111,7 @@ fn one_line(text: &str, max_chars: usize) -> Option<String> {
 ///
 /// Control characters; what Unicode calls `Default_Ignorable_Code_Point` (zero-width characters, fillers, variation
 /// selectors, tags); the controls of writing direction; the marks of annotations; the blank of Braille.
-fn deceives(c: char) -> bool {
+pub(super) fn deceives(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'

@@ -164,7 +164,16 @@ fn shows(room: RoomId, messages: &[MessageId]) -> RoomState {
         .collect();
     let at = place_of(messages.len());
     let (slug, name) = ("tea".into(), "Tea".into());
-    let room = Room { id: room, slug, name, visibility: Visibility::Public, role: None, members: 0 };
+    let room = Room {
+        id: room,
+        slug,
+        name,
+        visibility: Visibility::Public,
+        role: None,
+        members: 0,
+        topic: String::new(),
+        archived: false,
+    };
     RoomState::new(room, vec![], &MessagePage { messages, at, as_of: at, more: false }, false, false)
 }
 

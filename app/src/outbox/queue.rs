@@ -189,6 +189,8 @@ mod tests {
             visibility: Visibility::Public,
             role: None,
             members: 0,
+            topic: String::new(),
+            archived: false,
         };
         // The room's page begins after the message: it was sent long ago, and the answer came only now.
         let state = |at, newer| {

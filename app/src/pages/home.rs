@@ -47,6 +47,7 @@ pub fn HomePage() -> impl IntoView {
                     }
                 })}
             </Transition>
+            <a class="button all" rel="external" href="/rooms">"All rooms"</a>
             {signed_in.then(|| view! { <CreateRoom /> })}
             {registered.then(|| view! { <Direct /> })}
         </main>

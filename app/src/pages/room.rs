@@ -98,7 +98,7 @@ fn RoomBody(view: RoomData, wanted: Wanted) -> impl IntoView {
     let highlight = wanted.history.and_then(|history| history.around);
     let state = RwSignal::new(RoomState::new(room, members, &page, older, newer));
     let actions = Actions::new(state, wanted.reply_to, wanted.problem);
-    let title = actions.room_called();
+    let title = move || actions.room_called();
     let live = use_context::<Live>();
     Effect::new(move || {
         if let Some(live) = live {
@@ -108,6 +108,7 @@ fn RoomBody(view: RoomData, wanted: Wanted) -> impl IntoView {
     let joined = Memo::new(move |_| actions.role().is_some());
     // Who reads an old stretch writes where its end is.
     let at_end = Memo::new(move |_| !state.with(RoomState::newer));
+    let archived = Memo::new(move |_| actions.archived());
     let kept = wanted.kept;
     view! {
         <Title text=title />
@@ -115,7 +116,7 @@ fn RoomBody(view: RoomData, wanted: Wanted) -> impl IntoView {
             <RoomHeader state />
             <Banner />
             <Timeline actions highlight read />
-            {move || match (joined.get(), at_end.get()) {
+            {move || match (joined.get() && !archived.get(), at_end.get()) {
                 (true, true) => view! { <Composer actions kept=kept.clone() /> }.into_any(),
                 (true, false) => ().into_any(),
                 (false, _) => view! { <JoinBar actions kept=kept.clone() /> }.into_any(),

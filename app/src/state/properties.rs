@@ -32,7 +32,7 @@ fn user(n: usize) -> User {
 
 fn room(members: u64) -> Room {
     let (id, slug, name) = (RoomId(Uuid::from_u128(1)), "tea".into(), "Tea".into());
-    Room { id, slug, name, visibility: Visibility::Public, role: None, members }
+    Room { id, slug, name, visibility: Visibility::Public, role: None, members, topic: String::new(), archived: false }
 }
 
 /// What somebody does next.
@@ -147,6 +147,8 @@ impl Server {
                 KnownEvent::ReactionRemoved { id, emoji, by } => {
                     reactions.entry(id).or_default().retain(|r| *r != (emoji.clone(), by.username.clone()));
                 }
+                // What these stories do not tell.
+                KnownEvent::RoomChanged { .. } => {}
             }
         }
         for message in &mut fold.messages {

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::model::{Millis, Visibility};
+use crate::model::{Millis, RoomChange, Visibility};
 use uuid::Uuid;
 
 /// Offsets of one room rise with gaps: a partition carries many rooms.
@@ -26,6 +26,8 @@ fn room() -> Room {
         visibility: Visibility::Public,
         role: None,
         members: 0,
+        topic: String::new(),
+        archived: false,
     }
 }
 
@@ -351,4 +353,44 @@ fn a_person_is_called_as_the_members_or_else_the_messages_say() {
     let member = Member { user: User { display_name: "Lin W.".into(), ..user("lin") }, role: Role::Member };
     let state = RoomState::new(room(), vec![member], &page(vec![author], place(1), false), false, false);
     assert_eq!(["lin", "ada", "kim"].map(|name| state.display_name(name)), ["Lin W.", "Ada L.", "kim"]);
+}
+
+#[test]
+fn a_room_is_what_it_was_last_changed_to_and_messages_stay() {
+    let mut state = RoomState::new(room(), vec![], &empty_page(), false, false);
+    let changed = |change| KnownEvent::RoomChanged { by: user("ada"), change };
+    let story = [
+        changed(RoomChange { name: Some("Coffee".into()), archived: Some(true), ..RoomChange::default() }),
+        posted(2),
+        changed(RoomChange {
+            topic: Some("Beans".into()),
+            visibility: Some(Visibility::Private),
+            ..RoomChange::default()
+        }),
+        changed(RoomChange { archived: Some(false), ..RoomChange::default() }),
+    ];
+    assert_eq!(live(&mut state, &story, 1), Applied::Done);
+    assert!(state.room().archived);
+    for n in 2..=4 {
+        assert_eq!(live(&mut state, &story, n), Applied::Done);
+    }
+    // Told again, nothing goes back.
+    assert_eq!(live(&mut state, &story, 1), Applied::Ignored);
+    let Room { name, slug, topic, visibility, archived, .. } = state.room().clone();
+    assert_eq!((name.as_str(), slug.as_str(), topic.as_str()), ("Coffee", "tea", "Beans"));
+    assert_eq!((visibility, archived, state.messages().count()), (Visibility::Private, false, 1));
+}
+
+#[test]
+fn who_is_made_a_moderator_is_no_second_member() {
+    let mut state = RoomState::new(room(), vec![], &empty_page(), false, false);
+    let as_role = |role| KnownEvent::MemberJoined { user: user("lin"), role };
+    let story = [as_role(Role::Member), as_role(Role::Moderator)];
+    live(&mut state, &story, 1);
+    live(&mut state, &story, 2);
+    assert_eq!((state.room().members, state.role_of(user("lin").id)), (1, Some(Role::Moderator)));
+}
+
+fn empty_page() -> MessagePage {
+    MessagePage { messages: vec![], at: Position::START, as_of: Position::START, more: false }
 }

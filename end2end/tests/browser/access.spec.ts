@@ -17,7 +17,10 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await api.call('PUT', `/rooms/${room.id}/messages/${id}/reactions/${encodeURIComponent('👍')}`, ada.token);
       const last = await api.post(lin, room, 'the last');
       await api.history(room, ada, last.at);
-      const [member, visitor] = [await newPerson(ada), await newPerson()];
+      await api.call('PATCH', `/rooms/${room.id}`, ada.token, { topic: 'What everybody can use' });
+      const link = await (await api.call('POST', `/rooms/${room.id}/invites`, ada.token, {})).json();
+      const invite = new URL(link.url).pathname;
+      const [member, visitor, reader] = [await newPerson(ada), await newPerson(), await newPerson(lin)];
       for (const [page, path] of [
         [member, '/'],
         [member, `/rooms/${room.slug}`],
@@ -27,6 +30,13 @@ for (const colorScheme of ['light', 'dark'] as const) {
         [member, '/search?q=bold'],
         [visitor, '/search?q=nowhere-to-be-found'],
         [visitor, '/search'],
+        [member, `/rooms/${room.slug}/settings`],
+        [reader, `/rooms/${room.slug}/settings`],
+        [member, '/rooms'],
+        [visitor, '/rooms?q=nowhere-to-be-found'],
+        [visitor, invite],
+        [member, invite],
+        [visitor, '/invite/never-made'],
         [visitor, '/login'],
         [visitor, '/register'],
         [visitor, '/rooms/never-made'],

@@ -31,6 +31,9 @@ for (const colorScheme of ['light', 'dark'] as const) {
   for (const width of [390, 1280]) {
     test(`pages at ${width} px, ${colorScheme}`, async ({ api, server, newPerson }) => {
       const { ada, room } = await conversation(api);
+      const what = { topic: 'Every Sunday along the quay, in any weather' };
+      await api.call('PATCH', `/rooms/${room.id}`, ada.token, what);
+      const link = await (await api.call('POST', `/rooms/${room.id}/invites`, ada.token, { uses: 5 })).json();
       const [member, visitor] = [await newPerson(ada), await newPerson()];
       for (const [name, page, path] of [
         ['room', member, `/rooms/${room.slug}`],
@@ -38,12 +41,16 @@ for (const colorScheme of ['light', 'dark'] as const) {
         ['visitor-room', visitor, `/rooms/${room.slug}`],
         ['visitor', visitor, '/'],
         ['search', member, '/search?q=the'],
+        ['settings', member, `/rooms/${room.slug}/settings`],
+        ['about', visitor, `/rooms/${room.slug}/settings`],
+        ['all-rooms', member, '/rooms'],
+        ['invite', visitor, new URL(link.url).pathname],
         ['login', visitor, '/login'],
         ['register', visitor, '/register'],
         ['missing', visitor, '/rooms/never-made'],
       ] as const) {
         await page.emulateMedia({ colorScheme });
-        await page.setViewportSize({ width, height: width === 390 ? 844 : 800 });
+        await page.setViewportSize({ width, height: name === 'settings' ? 1900 : width === 390 ? 844 : 800 });
         await page.goto(server.url + path);
         await expect(page.getByRole('main')).toBeVisible();
         await page.screenshot({ path: `test-results/screens/${name}-${width}-${colorScheme}.png` });

@@ -4,7 +4,7 @@
 //! them from the ring, the store or the log. [`local`] works within one process,
 //! [`redis`] between any number of nodes.
 
-use app::model::{NotificationLevel, Position, Role, RoomId, SessionId, UserId};
+use app::model::{NotificationLevel, Position, Role, RoomChange, RoomId, SessionId, UserId};
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -146,6 +146,19 @@ pub enum Notice {
         role: Option<Role>,
         /// The record's position.
         at: Position,
+        /// Somebody else took them out: they do not come back by themselves.
+        #[serde(default)]
+        removed: bool,
+    },
+    /// A room is another, by a record that the log has.
+    RoomChanged {
+        /// The room.
+        room: RoomId,
+        /// The record's position.
+        at: Position,
+        /// What became different.
+        #[serde(flatten)]
+        change: RoomChange,
     },
     /// Somebody has read a room up to a position: their other devices show it so.
     Read {

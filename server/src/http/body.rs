@@ -3,6 +3,7 @@
 use super::problem::Problem;
 use app::error::ApiError;
 use axum::{
+    body::Bytes,
     extract::{FromRequest, FromRequestParts, Request, rejection::JsonRejection},
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
@@ -17,12 +18,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         match axum::Json::<T>::from_request(request, state).await {
             Ok(axum::Json(body)) => Ok(Self(body)),
-            Err(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                let mut response = Problem(ApiError::TooLarge).into_response();
-                // The rest is not read: said, so that the client does not use the connection again.
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-                Err(response)
-            }
+            Err(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
             Err(e) => Err(Problem::unreadable(
                 match &e {
                     JsonRejection::MissingJsonContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -33,6 +29,30 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             )),
         }
     }
+}
+
+/// A JSON body, or none at all.
+pub struct MaybeBody<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeBody<T> {
+    type Rejection = Response;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let headers = request.headers().clone();
+        let bytes = Bytes::from_request(request, state).await.map_err(|_| too_large())?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        let mut request = Request::new(bytes.into());
+        *request.headers_mut() = headers;
+        Body::<Option<T>>::from_request(request, state).await.map(|Body(body)| Self(body.unwrap_or_default()))
+    }
+}
+
+fn too_large() -> Response {
+    let mut response = Problem(ApiError::TooLarge).into_response();
+    // The rest is not read: said, so that the client does not use the connection again.
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// The query string.

@@ -74,7 +74,9 @@ pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 /// May a browser on another page have made this request? Then it must not write in somebody's name.
 pub(super) fn is_cross_site(headers: &HeaderMap, origins: &Origins, with_cookie: bool) -> bool {
     let text = |name| headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
-    if let Some(origin) = text("origin") {
+    // From a page that tells nobody where it is (see `pages::keep_to_oneself`) browsers say `null`, and only in the other
+    // header whether it is one of ours.
+    if let Some(origin) = text("origin").filter(|origin| *origin != "null" || text("sec-fetch-site").is_none()) {
         return !origins.allow(origin);
     }
     match text("sec-fetch-site") {
@@ -147,6 +149,8 @@ mod tests {
         assert!(!cross(&[("origin", "https://chat.example.org")], true));
         assert!(cross(&[("origin", "https://evil.example")], true));
         assert!(cross(&[("origin", "null")], true));
+        assert!(cross(&[("origin", "null"), ("sec-fetch-site", "cross-site")], true), "a frame in a sandbox");
+        assert!(!cross(&[("origin", "null"), ("sec-fetch-site", "same-origin")], true));
         assert!(cross(&[("origin", "https://evil.example")], false), "signing somebody in from elsewhere");
         assert!(!cross(&[("sec-fetch-site", "same-origin")], true));
         assert!(cross(&[("sec-fetch-site", "same-site")], true));

@@ -27,6 +27,7 @@ mod form;
 pub(crate) mod fuzz;
 mod health;
 mod identity;
+mod invites;
 mod listen;
 mod messages;
 mod pages;
@@ -55,6 +56,12 @@ impl Origins {
     /// Is it one of them?
     pub fn allow(&self, origin: &str) -> bool {
         self.0.iter().any(|o| o.eq_ignore_ascii_case(origin))
+    }
+
+    /// Do browsers take all of them for safe from who listens on the way? Only there they say what site a request is from.
+    fn trustworthy(&self) -> bool {
+        let here = ["https://", "http://localhost", "http://127.0.0.1"];
+        !self.0.is_empty() && self.0.iter().all(|o| here.iter().any(|here| o.starts_with(here)))
     }
 
     /// Are all of them https?
@@ -106,8 +113,12 @@ fn api() -> Router<Web> {
         .route("/me/read", put(rooms::mark_all_read))
         .route("/direct", post(rooms::direct))
         .route("/rooms", get(rooms::list).post(rooms::create))
-        .route("/rooms/{room}", get(rooms::show))
+        .route("/directory", get(rooms::directory))
+        .route("/rooms/{room}", get(rooms::show).patch(rooms::change))
         .route("/rooms/{room}/files", post(files::upload))
+        .route("/rooms/{room}/invites", get(invites::list).post(invites::create))
+        .route("/rooms/{room}/invites/{invite}", delete(invites::revoke))
+        .route("/invites", post(invites::accept))
         .route("/rooms/{room}/members", get(rooms::members))
         .route("/rooms/{room}/members/{person}", put(rooms::add).delete(rooms::remove))
         .route("/rooms/{room}/messages", get(messages::history).post(messages::post))
@@ -154,7 +165,7 @@ pub fn router(web: Web) -> Router {
                 .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("application/octet-stream"))),
         )
         .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
-        .layer(SetResponseHeaderLayer::overriding(header::REFERRER_POLICY, HeaderValue::from_static("same-origin")))
+        .layer(SetResponseHeaderLayer::if_not_present(header::REFERRER_POLICY, HeaderValue::from_static("same-origin")))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::HeaderName::from_static("cross-origin-opener-policy"),
             HeaderValue::from_static("same-origin"),

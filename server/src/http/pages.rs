@@ -4,7 +4,7 @@
 use super::{Web, identity::Identity};
 use app::{
     App,
-    backend::{SharedBackend, Viewer},
+    backend::{PublicUrl, SharedBackend, Viewer},
     shell,
 };
 use axum::{
@@ -28,10 +28,12 @@ fn options() -> LeptosOptions {
 pub(super) fn router(web: &Web) -> Router<Web> {
     let options = options();
     let backend: SharedBackend = web.service.clone();
+    let public = PublicUrl(web.origins.first().to_owned());
     let context = move || {
         let identity = use_context::<Parts>().and_then(|parts| parts.extensions.get::<Identity>().cloned());
         provide_context::<Option<Viewer>>(identity.as_ref().and_then(Identity::viewer).cloned());
         provide_context(backend.clone());
+        provide_context(public.clone());
     };
     let routes: Vec<AxumRouteListing> = generate_route_list(App);
     let for_shell = options.clone();
@@ -47,6 +49,7 @@ pub(super) fn router(web: &Web) -> Router<Web> {
         .leptos_routes_with_context(&options, routes, context.clone(), move || shell(for_shell.clone()))
         .fallback(file_and_error_handler_with_context::<LeptosOptions, _>(context, shell))
         .layer(middleware::from_fn(caching))
+        .layer(middleware::from_fn_with_state(web.origins.trustworthy(), keep_to_oneself))
         .layer(middleware::map_request(without_referer))
         .with_state(options)
 }
@@ -56,6 +59,21 @@ pub(super) fn router(web: &Web) -> Router<Web> {
 async fn without_referer(mut request: Request) -> Request {
     request.headers_mut().remove(header::REFERER);
     request
+}
+
+/// The address of an invitation is a secret: no other site learns it, and no search engine.
+async fn keep_to_oneself(State(trustworthy): State<bool>, request: Request, next: Next) -> Response {
+    let secret = request.uri().path().starts_with("/invite/");
+    let mut response = next.run(request).await;
+    if secret {
+        // On a page without any referrer a form does not say where it is from: a browser that does not say what site it
+        // is from either could not come in.
+        let policy = if trustworthy { "no-referrer" } else { "strict-origin" };
+        let headers = response.headers_mut();
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static(policy));
+        headers.insert("x-robots-tag", HeaderValue::from_static("noindex, nofollow"));
+    }
+    response
 }
 
 /// A page is one person's: nothing between may keep it, whatever its address looks like. The site's files are

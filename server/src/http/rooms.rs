@@ -2,14 +2,14 @@
 
 use super::{
     Web,
-    body::{Body, Path},
+    body::{Body, MaybeBody, Path, Query},
     identity::{Anyone, SignedInViewer},
     problem::Problem,
 };
 use app::{
     backend::{Backend, Member},
     error::ApiError,
-    model::{NotificationLevel, Room, Unread, Visibility, Written},
+    model::{DirectoryPage, DirectoryQuery, NotificationLevel, Role, Room, RoomChange, Unread, Visibility, Written},
 };
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,18 @@ pub(super) struct People {
 #[derive(Deserialize)]
 pub(super) struct Told {
     level: NotificationLevel,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Which {
+    #[serde(default)]
+    archived: bool,
+}
+
+#[derive(Deserialize, Default)]
+pub(super) struct AsWhat {
+    #[serde(default)]
+    role: Option<Role>,
 }
 
 #[derive(Serialize)]
@@ -73,8 +85,25 @@ pub(super) async fn direct(
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(made(&room, &written))))
 }
 
-pub(super) async fn list(State(web): State<Web>, Anyone(who): Anyone) -> Answer<Rooms> {
-    Ok(Json(Rooms { rooms: web.service.rooms(who.viewer()).await? }))
+pub(super) async fn list(State(web): State<Web>, Anyone(who): Anyone, Query(wanted): Query<Which>) -> Answer<Rooms> {
+    Ok(Json(Rooms { rooms: web.service.rooms(who.viewer(), wanted.archived).await? }))
+}
+
+pub(super) async fn directory(
+    State(web): State<Web>,
+    Anyone(who): Anyone,
+    Query(query): Query<DirectoryQuery>,
+) -> Answer<DirectoryPage> {
+    Ok(Json(web.service.directory(who.viewer(), &query).await?))
+}
+
+pub(super) async fn change(
+    State(web): State<Web>,
+    SignedInViewer(who): SignedInViewer,
+    Path(room): Path<String>,
+    Body(change): Body<RoomChange>,
+) -> Answer<Written> {
+    Ok(Json(web.service.change_room(&who, &room, change).await?))
 }
 
 pub(super) async fn unread(State(web): State<Web>, SignedInViewer(who): SignedInViewer) -> Answer<UnreadRooms> {
@@ -111,10 +140,13 @@ pub(super) async fn add(
     State(web): State<Web>,
     SignedInViewer(who): SignedInViewer,
     Path((room, person)): Path<(String, String)>,
+    MaybeBody(AsWhat { role }): MaybeBody<AsWhat>,
 ) -> Answer<Written> {
-    Ok(Json(match person.as_str() {
-        "me" => web.service.join(&who, &room).await?,
-        username => web.service.add_member(&who, &room, username).await?,
+    Ok(Json(match (person.as_str(), role) {
+        ("me", Some(role)) => web.service.set_role(&who, &room, &who.user.username, role).await?,
+        ("me", None) => web.service.join(&who, &room).await?,
+        (username, Some(role)) => web.service.set_role(&who, &room, username, role).await?,
+        (username, None) => web.service.add_member(&who, &room, username).await?,
     }))
 }
 

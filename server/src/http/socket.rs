@@ -189,10 +189,12 @@ impl Client<'_> {
         }
         let who = self.verified.as_ref().map(|v| &v.viewer);
         match self.web.service.readable(who, &room.to_string()).await {
-            Ok(access) => match self.web.hub.subscribe(self.connection, &access.room, since).await {
-                Ok(()) => drop(self.rooms.insert(room)),
-                Err(busy) => self.connection.send_error(Some(room), busy.to_string()),
-            },
+            Ok(access) => {
+                match self.web.hub.subscribe(self.connection, &access.room, access.role.is_some(), since).await {
+                    Ok(()) => drop(self.rooms.insert(room)),
+                    Err(busy) => self.connection.send_error(Some(room), busy.to_string()),
+                }
+            }
             Err(e) => self.connection.send_error(Some(room), e.to_string()),
         }
     }

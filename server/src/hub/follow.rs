@@ -6,7 +6,8 @@
 //! the following began, and the room's rule for holes holds as always.
 
 use super::{
-    Sources, kept,
+    Sources,
+    kept::{self, Membership},
     room::ToRoom,
     rooms::{Rooms, TaskId},
 };
@@ -14,7 +15,7 @@ use crate::{
     fanout::{Notice, RingEvent, Signal},
     log::{Entry, Followed, LogError, Record},
 };
-use app::model::{Event, Position, Role, RoomId, UserId};
+use app::model::{Event, KnownEvent, Position, RoomChange, RoomId};
 use futures::future::try_join_all;
 use serde::Deserialize;
 use std::{
@@ -105,16 +106,20 @@ impl Follow {
     fn hand_one(&mut self, entry: &Entry) -> bool {
         let Ok(Whose { room }) = serde_json::from_slice(&entry.payload) else { return false };
         let task = self.rooms.task(room);
-        if task.is_none() && !kept::may_change_members(&entry.payload) {
+        if task.is_none() && !kept::may_change_access(&entry.payload) {
             return false;
         }
         let Ok(record) = Record::decode(&entry.payload) else { return false };
         let at = Position::new(self.sources.epoch, entry.offset);
         let event = record.event_at(at);
-        if let Event::Known(known, _) = &event
-            && let Some(changed) = kept::membership(known)
-        {
-            self.sources.member_changed(room, changed, at);
+        match &event {
+            Event::Known(KnownEvent::RoomChanged { change, .. }, _) => self.sources.room_changed(room, change, at),
+            Event::Known(known, _) => {
+                if let Some(changed) = kept::membership(known) {
+                    self.sources.member_changed(room, changed, at);
+                }
+            }
+            Event::Unknown(_) => {}
         }
         let Some(task) = task else { return false };
         let Some(prev) = self.handed.get(&task).copied() else { return true };
@@ -174,7 +179,13 @@ impl Follow {
 
 impl Sources {
     /// Tells this node's memory of members what an event says of them, in case nobody else tells it.
-    pub(super) fn member_changed(&self, room: RoomId, (user, role): (UserId, Option<Role>), at: Position) {
-        self.tell_node(&Signal::Notice(Notice::MemberChanged { room, user, role, at }));
+    pub(super) fn member_changed(&self, room: RoomId, changed: Membership, at: Position) {
+        let Membership { user, role, removed } = changed;
+        self.tell_node(&Signal::Notice(Notice::MemberChanged { room, user, role, at, removed }));
+    }
+
+    /// The same of its memory of rooms.
+    pub(super) fn room_changed(&self, room: RoomId, change: &RoomChange, at: Position) {
+        self.tell_node(&Signal::Notice(Notice::RoomChanged { room, at, change: change.clone() }));
     }
 }

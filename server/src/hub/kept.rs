@@ -3,7 +3,7 @@
 
 use crate::fanout::RingEvent;
 use app::{
-    model::{Event, KnownEvent, MessageId, Position, Role, RoomId, UserId},
+    model::{Event, KnownEvent, MessageId, Position, Role, RoomChange, RoomId, UserId},
     protocol::ServerFrame,
 };
 use axum::extract::ws::Utf8Bytes;
@@ -13,12 +13,24 @@ use std::collections::HashSet;
 pub(super) struct Kept {
     pub at: Position,
     pub frame: Utf8Bytes,
-    /// Whose membership it changed, and what they are after it; `None`: no member any more.
-    pub membership: Option<(UserId, Option<Role>)>,
+    /// Whose membership it changed.
+    pub membership: Option<Membership>,
+    /// What it changed about the room.
+    pub change: Option<RoomChange>,
     /// The message that it deleted.
     pub deletes: Option<MessageId>,
     /// The message that it posted.
     pub posts: Option<MessageId>,
+}
+
+/// What somebody is in a room after an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Membership {
+    pub user: UserId,
+    /// `None`: no member any more.
+    pub role: Option<Role>,
+    /// Somebody else took them out.
+    pub removed: bool,
 }
 
 impl Kept {
@@ -29,11 +41,12 @@ impl Kept {
         let frame = format!(r#"{{"type":"event","room":"{room}","at":"{at}","prev":"{prev}","event":{text}}}"#).into();
         let rare = rare(payload);
         let membership = rare.as_ref().and_then(membership);
-        let deletes = match rare {
-            Some(KnownEvent::MessageDeleted { id, .. }) => Some(id),
-            _ => None,
+        let (deletes, change) = match rare {
+            Some(KnownEvent::MessageDeleted { id, .. }) => (Some(id), None),
+            Some(KnownEvent::RoomChanged { change, .. }) => (None, Some(change)),
+            _ => (None, None),
         };
-        Self { at, frame, membership, deletes, posts }
+        Self { at, frame, membership, change, deletes, posts }
     }
 
     /// Takes the text of this message out, if there is any; how many bytes that were. Looked for in the frame first:
@@ -54,11 +67,15 @@ impl Kept {
     }
 }
 
-/// Whose membership an event changes, and what they are after it.
-pub(super) fn membership(event: &KnownEvent) -> Option<(UserId, Option<Role>)> {
+/// Whose membership an event changes.
+pub(super) fn membership(event: &KnownEvent) -> Option<Membership> {
     match event {
-        KnownEvent::MemberJoined { user, role } => Some((user.id, Some(*role))),
-        KnownEvent::MemberLeft { user, .. } => Some((user.id, None)),
+        KnownEvent::MemberJoined { user, role } => {
+            Some(Membership { user: user.id, role: Some(*role), removed: false })
+        }
+        KnownEvent::MemberLeft { user, by } => {
+            Some(Membership { user: user.id, role: None, removed: user.id != by.id })
+        }
         _ => None,
     }
 }
@@ -70,15 +87,16 @@ pub(super) fn posted(payload: &[u8]) -> Option<MessageId> {
     std::str::from_utf8(text.get(..36)?).ok()?.parse().ok()
 }
 
-/// Whether a record or an event may be one that changes who is a member; told by the text.
-pub(super) fn may_change_members(payload: &[u8]) -> bool {
-    std::str::from_utf8(payload).is_ok_and(|text| text.contains(r#""kind":"member_"#))
+/// Whether a record or an event may be one that changes who is a member, or the room; told by the text.
+pub(super) fn may_change_access(payload: &[u8]) -> bool {
+    std::str::from_utf8(payload)
+        .is_ok_and(|text| text.contains(r#""kind":"member_"#) || text.contains(r#""kind":"room_changed""#))
 }
 
 /// An event of the kinds that the task looks into. Told by the text first: nearly every event is a message.
 fn rare(payload: &[u8]) -> Option<KnownEvent> {
     let text = std::str::from_utf8(payload).ok()?;
-    if !may_change_members(payload) && !text.contains(r#""kind":"message_deleted""#) {
+    if !may_change_access(payload) && !text.contains(r#""kind":"message_deleted""#) {
         return None;
     }
     match serde_json::from_str(text).ok()? {

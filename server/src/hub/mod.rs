@@ -174,7 +174,8 @@ impl Hub {
             Notice::Read { room, user, at } => self.tell(user, &ServerFrame::Read { room, at }),
             Notice::Level { room, user, level } => self.tell(user, &ServerFrame::Level { room, level }),
             notice @ (Notice::Here { .. } | Notice::WhoIsHere { .. }) => self.sources.presence.heard(notice),
-            Notice::Unknown => {}
+            // The event itself is on its way to whoever watches.
+            Notice::RoomChanged { .. } | Notice::Unknown => {}
         }
     }
 
@@ -211,12 +212,19 @@ impl Hub {
         }
     }
 
-    /// Subscribes a connection whose right to read has been checked. The answer goes into its queue. `since` a position
+    /// Subscribes a connection whose right to read has been checked: as a `member`, or because anyone may. The answer goes
+    /// into its queue. `since` a position
     /// that the log does not have: it was put back, and the client has to begin anew.
     ///
     /// # Errors
     /// [`Busy`] if the room's task does not take it in time.
-    pub async fn subscribe(&self, connection: &Arc<Connection>, room: &RoomRow, since: Since) -> Result<(), Busy> {
+    pub async fn subscribe(
+        &self,
+        connection: &Arc<Connection>,
+        room: &RoomRow,
+        member: bool,
+        since: Since,
+    ) -> Result<(), Busy> {
         let deadline = tokio::time::Instant::now() + SUBSCRIBE_DEADLINE;
         if let Some(since) = since.at
             && since.epoch == self.sources.epoch
@@ -225,7 +233,8 @@ impl Hub {
             connection.send_frame(&ServerFrame::Resync { room: room.id, reason: ResyncReason::Epoch });
             return Ok(());
         }
-        let mut message = ToRoom::Subscribe { connection: connection.clone(), since };
+        let subscribe = || ToRoom::Subscribe { connection: connection.clone(), since, member, room: room.clone() };
+        let mut message = subscribe();
         loop {
             let queue = self.room(room);
             match tokio::time::timeout_at(deadline, queue.reserve()).await {
@@ -237,7 +246,7 @@ impl Hub {
                 Ok(Err(_)) => self.rooms.forget(room.id),
                 Err(_) => return Err(Busy),
             }
-            message = ToRoom::Subscribe { connection: connection.clone(), since };
+            message = subscribe();
         }
     }
 

@@ -4,7 +4,7 @@ use super::{
     Sources,
     backfill::{Latest, Wanted},
     connection::{Connection, Outgoing, encode},
-    kept::{Kept, blank_deleted},
+    kept::{Kept, Membership, blank_deleted},
     presence::Here,
 };
 use crate::{
@@ -65,6 +65,10 @@ pub enum ToRoom {
         connection: Arc<Connection>,
         /// From where on.
         since: Since,
+        /// Whether they are a member, or may read because anyone may.
+        member: bool,
+        /// The room, as whoever checked that knows it.
+        room: RoomRow,
     },
     /// The connection watches no more.
     Unsubscribe(u64),
@@ -82,6 +86,8 @@ struct Watcher {
     connection: Arc<Connection>,
     /// What it knew when it came: later than what this node has just after a restart. It hears nothing twice.
     knows: Position,
+    /// A member; others stay only as long as the room is public.
+    member: bool,
     /// Only what is unread matters to it, not who else is here.
     counting: bool,
     _here: Here,
@@ -182,7 +188,12 @@ impl RoomTask {
 
     async fn handle(&mut self, message: ToRoom) {
         match message {
-            ToRoom::Subscribe { connection, since } => self.subscribe(connection, since).await,
+            ToRoom::Subscribe { connection, since, member, room } => {
+                if room.changed > self.room.changed {
+                    self.room = room;
+                }
+                self.subscribe(connection, since, member).await;
+            }
             ToRoom::Unsubscribe(id) => drop(self.watchers.remove(&id)),
             ToRoom::Event(event) => self.event(event).await,
             ToRoom::Head(top) => {
@@ -303,13 +314,17 @@ impl RoomTask {
         connection.send_frame(&ServerFrame::Resync { room: self.room.id, reason });
     }
 
-    /// Something new happened. Whoever on this node remembers members hears of it, whether it was told otherwise or not.
+    /// Something new happened. Whoever on this node remembers members and rooms hears of it, whether it was told otherwise or not.
     fn hear(&mut self, event: &RingEvent) {
         self.accept(event);
-        if let Some(Kept { at, membership: Some(changed), .. }) = self.kept.back()
-            && *at == event.at
-        {
+        let Some(Kept { at, membership, change, .. }) = self.kept.back().filter(|kept| kept.at == event.at) else {
+            return;
+        };
+        if let Some(changed) = membership {
             self.sources.member_changed(self.room.id, *changed, *at);
+        }
+        if let Some(change) = change {
+            self.sources.room_changed(self.room.id, change, *at);
         }
     }
 
@@ -327,17 +342,17 @@ impl RoomTask {
         (self.head, self.sent) = (Some(event.at), event.at);
         metrics::counter!("partyline_deliveries_total").increment(self.watchers.len() as u64);
         self.watchers.retain(|_, w| event.at <= w.knows || w.connection.send(Outgoing::Frame(kept.frame.clone())));
-        if let Some((user, None)) = kept.membership
-            && self.room.visibility != Visibility::Public
+        if let Some(Membership { user, role, .. }) = kept.membership {
+            let theirs = |w: &&mut Watcher| w.connection.user() == Some(user);
+            self.watchers.values_mut().filter(theirs).for_each(|w| w.member = role.is_some());
+        }
+        if let Some(change) = &kept.change
+            && kept.at > self.room.changed
         {
-            // Nothing later than the removal reaches them.
-            self.watchers.retain(|_, w| {
-                let stays = w.connection.user() != Some(user);
-                if !stays {
-                    w.connection.send_error(Some(self.room.id), NO_MEMBER);
-                }
-                stays
-            });
+            self.room.change(change, kept.at);
+        }
+        if kept.membership.is_some() || kept.change.is_some() {
+            self.turn_out();
         }
         if let Some(deleted) = kept.deletes {
             // What is gone does not come back for who resumes.
@@ -357,7 +372,19 @@ impl RoomTask {
         }
     }
 
-    async fn subscribe(&mut self, connection: Arc<Connection>, since: Since) {
+    /// Nothing later reaches those who may no longer read.
+    fn turn_out(&mut self) {
+        let (room, public) = (self.room.id, self.room.visibility == Visibility::Public);
+        self.watchers.retain(|_, w| {
+            let stays = public || w.member;
+            if !stays {
+                w.connection.send_error(Some(room), NO_MEMBER);
+            }
+            stays
+        });
+    }
+
+    async fn subscribe(&mut self, connection: Arc<Connection>, since: Since, member: bool) {
         let Some(head) = self.find_head(since).await else {
             return connection.send_error(Some(self.room.id), "this room cannot be watched just now");
         };
@@ -372,12 +399,11 @@ impl RoomTask {
         if from < self.base {
             return self.resync(&connection, ResyncReason::TooOld);
         }
-        if self.room.visibility != Visibility::Public {
-            let mine = |k: &Kept| k.membership.filter(|(user, _)| connection.user() == Some(*user));
-            if let Some((_, None)) = self.kept.iter().rev().find_map(mine) {
-                // The store, which said yes, has not come so far yet.
-                return connection.send_error(Some(self.room.id), NO_MEMBER);
-            }
+        // Whoever said that they may read may not have come so far yet.
+        let mine = |k: &Kept| k.membership.filter(|m| connection.user() == Some(m.user));
+        let member = self.kept.iter().rev().find_map(mine).map_or(member, |m| m.role.is_some());
+        if !member && self.room.visibility != Visibility::Public {
+            return connection.send_error(Some(self.room.id), NO_MEMBER);
         }
         connection.send_frame(&ServerFrame::Subscribed {
             room: self.room.id,
@@ -389,7 +415,7 @@ impl RoomTask {
             return;
         }
         let here = self.sources.presence.came(self.room.id, connection.username().cloned());
-        let watcher = Watcher { connection, knows: from, counting: since.counting, _here: here };
+        let watcher = Watcher { connection, knows: from, member, counting: since.counting, _here: here };
         if watcher.is_shown_who_is_here()
             && let Some(present) = self.sources.presence.shown(self.room.id)
         {
@@ -444,4 +470,4 @@ impl RoomTask {
     }
 }
 
-const NO_MEMBER: &str = "you are no longer a member of this room";
+const NO_MEMBER: &str = "only members of this room may read it, and you are none now";

@@ -1,6 +1,6 @@
 //! Who may know of a room, read it, write in it. Everything else asks here.
 
-use super::{Service, store_failed};
+use super::{Service, settings::in_use, store_failed};
 use crate::store::{RoomKey, RoomRow};
 use app::{
     backend::Viewer,
@@ -48,9 +48,26 @@ impl Service {
     }
 
     /// The room, if the viewer may write in it.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`], [`ApiError::Forbidden`] if they must join first, [`ApiError::Conflict`] if it is archived.
     pub(super) async fn writable(&self, who: &Viewer, room: &str) -> Result<Access, ApiError> {
         let access = self.visible(Some(who), room).await?;
-        if access.role.is_some() { Ok(access) } else { Err(ApiError::forbidden("join this room to write in it")) }
+        if access.role.is_none() {
+            return Err(ApiError::forbidden("join this room to write in it"));
+        }
+        in_use(&access.room)?;
+        Ok(access)
+    }
+
+    /// The room, if the viewer runs it, as an owner or a moderator, or runs the installation and may know of it.
+    pub(super) async fn run(&self, who: &Viewer, room: &str) -> Result<Access, ApiError> {
+        let access = self.visible(Some(who), room).await?;
+        if access.role.is_some_and(Role::runs) || who.user.admin {
+            Ok(access)
+        } else {
+            Err(ApiError::forbidden("only an owner or a moderator of this room may do that"))
+        }
     }
 
     /// The room, if the viewer owns it or runs the installation and may know of it.
@@ -68,7 +85,6 @@ impl Service {
         if room.contains('\0') {
             return Ok(None);
         }
-        let key = RoomKey::parse(room);
-        self.rooms.recall(key.clone(), self.store.room(&key)).await.map_err(store_failed)
+        self.rooms.find(RoomKey::parse(room)).await.map_err(store_failed)
     }
 }

@@ -51,8 +51,7 @@ impl Service {
         };
         let written = self.bring_together(&row, &who.user, &all).await?;
         let role = self.roles.of(&row, who.user.id).await.map_err(store_failed)?;
-        let RoomRow { id, slug, name, visibility, .. } = row;
-        Ok((Room { id, slug, name, visibility, role, members: all.len() as u64 }, written, made))
+        Ok((row.seen_by(role, all.len() as u64), written, made))
     }
 
     /// Makes members of those who are none: all at first, and again whom a crash left out.
@@ -76,10 +75,10 @@ impl Service {
     }
 }
 
-/// Who is in a direct conversation does not change.
+/// Who is in a direct conversation does not change, and nothing else about it.
 pub(super) fn may_change(room: &RoomRow) -> Result<(), ApiError> {
     if is_direct(&room.slug) {
-        return Err(ApiError::forbidden("who is in a direct conversation does not change: begin another"));
+        return Err(ApiError::forbidden("a direct conversation stays as it is: begin another"));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use app::{
     backend::{HistoryQuery, NewMessage, Viewer},
     direct::is_direct,
     error::{ApiError, Outcome},
-    model::{Emoji, KnownEvent, Message, MessageBody, MessageId, MessagePage, Position, Posted, Role, Written},
+    model::{Emoji, KnownEvent, Message, MessageBody, MessageId, MessagePage, Position, Posted, Written},
 };
 use uuid::Uuid;
 
@@ -116,12 +116,12 @@ impl Service {
         self.limits.write(who.user.id)?;
         let message = self.standing_message(&access, id).await?;
         let may = match access.role {
-            Some(Role::Owner) if !is_direct(&access.room.slug) => true,
+            Some(role) if role.runs() && !is_direct(&access.room.slug) => true,
             Some(_) => message.author.id == who.user.id || who.user.admin,
             None => who.user.admin,
         };
         if !may {
-            return Err(ApiError::forbidden("only its author or an owner of the room may delete a message"));
+            return Err(ApiError::forbidden("only its author or who runs the room may delete a message"));
         }
         let event = KnownEvent::MessageDeleted { id, by: who.user.clone() };
         let at = self.append(&access.room, who.user.id, Uuid::now_v7(), event).await?;

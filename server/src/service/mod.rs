@@ -8,16 +8,18 @@ use crate::{
     fanout::{Fanout, Notice, Signal},
     log::{AppendError, Log, Record},
     pipeline::watch::Watch,
-    remember::Remembered,
-    store::{RoomKey, RoomRow, Store, StoreError},
+    store::{RoomRow, Store, StoreError},
     time::now,
 };
 use app::{
-    backend::{Backend, HistoryQuery, Member, NewMessage, Registration, SignedIn, Viewer},
+    backend::{
+        Backend, HistoryQuery, Invitation, InviteWanted, Member, NewInviteLink, NewMessage, Registration, SignedIn,
+        Viewer,
+    },
     error::{ApiError, Outcome},
     model::{
-        KnownEvent, MessageId, MessagePage, NotificationLevel, Position, Posted, Room, SearchPage, SearchQuery,
-        SessionId, Unread, UserId, Visibility, Written,
+        DirectoryPage, DirectoryQuery, Invite, KnownEvent, MessageId, MessagePage, NotificationLevel, Position, Posted,
+        Role, Room, RoomChange, SearchPage, SearchQuery, SessionId, Unread, UserId, Visibility, Written,
     },
 };
 use async_trait::async_trait;
@@ -32,6 +34,8 @@ mod access;
 mod accounts;
 mod direct;
 mod files;
+mod invites;
+mod known;
 mod limits;
 mod messages;
 mod once;
@@ -39,12 +43,14 @@ mod retries;
 mod roles;
 mod rooms;
 mod search;
+mod settings;
 mod tail;
 mod welcome;
 
 pub use access::Access;
 pub use files::Upload;
-use roles::Roles;
+use known::Rooms;
+use roles::{Roles, Standing};
 
 /// How long a node trusts what it knows of a room or a role without asking again. Changes are told to every node at
 /// once; this is how long an old answer lives where the telling failed.
@@ -70,7 +76,7 @@ pub struct Service {
     passwords: Passwords,
     limits: limits::Limits,
     retries: retries::Retries,
-    rooms: Remembered<RoomKey, RoomRow>,
+    rooms: Arc<Rooms>,
     roles: Arc<Roles>,
     once: Arc<once::Once>,
     /// Appends under way, and what follows from them.
@@ -95,7 +101,8 @@ impl Service {
         messages_per_second: u32,
     ) -> Self {
         let tails = Arc::default();
-        let roles = Roles::new(log.clone(), store.clone(), watch.clone(), Arc::clone(&tails), epoch);
+        let roles = Arc::new(Roles::new(log.clone(), store.clone(), watch.clone(), Arc::clone(&tails), epoch));
+        let rooms = Rooms::new(store.clone(), roles.clone());
         let once = once::Once {
             log: log.clone(),
             store: store.clone(),
@@ -113,8 +120,8 @@ impl Service {
             passwords: Passwords::default(),
             limits: limits::Limits::new(messages_per_second),
             retries: retries::Retries::default(),
-            rooms: Remembered::new(FRESH, USABLE, ROOMS_REMEMBERED),
-            roles: Arc::new(roles),
+            rooms: Arc::new(rooms),
+            roles,
             once: Arc::new(once),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -129,11 +136,15 @@ impl Service {
     pub fn heard(&self, signal: &Signal) {
         match signal {
             Signal::Notice(Notice::SessionsEnded { sessions }) => self.auth.forget(sessions),
-            Signal::Notice(Notice::MemberChanged { room, user, role, at }) => {
-                self.roles.learn(*room, *user, *role, *at);
+            Signal::Notice(Notice::MemberChanged { room, user, role, at, removed }) => {
+                self.roles.learn(*room, *user, Standing { role: *role, removed: *removed, at: *at });
+            }
+            Signal::Notice(Notice::RoomChanged { room, at, change }) => {
+                self.rooms.learn(*room, change.clone(), *at);
             }
             Signal::Gap => {
                 self.auth.doubt();
+                self.rooms.doubt();
                 self.roles.doubt();
             }
             Signal::Notice(
@@ -276,8 +287,11 @@ impl Backend for Service {
     fn sign_out_cookie(&self) -> String {
         self.auth.clear_cookie()
     }
-    async fn rooms(&self, who: Option<&Viewer>) -> Result<Vec<Room>, ApiError> {
-        self.store.rooms(who.map(|w| w.user.id)).await.map_err(store_failed)
+    async fn rooms(&self, who: Option<&Viewer>, archived: bool) -> Result<Vec<Room>, ApiError> {
+        self.store.rooms(who.map(|w| w.user.id), archived).await.map_err(store_failed)
+    }
+    async fn directory(&self, who: Option<&Viewer>, query: &DirectoryQuery) -> Result<DirectoryPage, ApiError> {
+        self.do_directory(who, query).await
     }
     async fn room(&self, who: Option<&Viewer>, room: &str) -> Result<Room, ApiError> {
         self.do_room(who, room).await
@@ -288,6 +302,27 @@ impl Backend for Service {
     }
     async fn create_room(&self, who: &Viewer, name: &str, v: Visibility) -> Result<(Room, Written), ApiError> {
         self.do_create_room(who, name, v).await
+    }
+    async fn change_room(&self, who: &Viewer, room: &str, change: RoomChange) -> Result<Written, ApiError> {
+        self.do_change_room(who, room, change).await
+    }
+    async fn set_role(&self, who: &Viewer, room: &str, username: &str, role: Role) -> Result<Written, ApiError> {
+        self.do_set_role(who, room, username, role).await
+    }
+    async fn create_invite(&self, who: &Viewer, room: &str, wanted: InviteWanted) -> Result<NewInviteLink, ApiError> {
+        self.do_create_invite(who, room, wanted).await
+    }
+    async fn invites(&self, who: &Viewer, room: &str) -> Result<Vec<Invite>, ApiError> {
+        self.do_invites(who, room).await
+    }
+    async fn revoke_invite(&self, who: &Viewer, room: &str, id: Uuid) -> Result<(), ApiError> {
+        self.do_revoke_invite(who, room, id).await
+    }
+    async fn invitation(&self, who: Option<&Viewer>, secret: &str) -> Result<Invitation, ApiError> {
+        self.do_invitation(who, secret).await
+    }
+    async fn accept_invite(&self, who: &Viewer, secret: &str) -> Result<(String, Written), ApiError> {
+        self.do_accept_invite(who, secret).await
     }
     async fn direct(&self, who: &Viewer, people: &[String]) -> Result<(Room, Written, bool), ApiError> {
         self.do_direct(who, people).await

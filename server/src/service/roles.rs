@@ -5,7 +5,10 @@
 //! that is still behind brings back a member who was removed. What may not have
 //! been told here is looked for in the log, as long as the store lacks it.
 
-use super::{FRESH, USABLE, tail::Tails};
+use super::{
+    FRESH, USABLE,
+    tail::{Tail, Tails},
+};
 use crate::{
     log::Log,
     pipeline::watch::{NotCovered, Watch},
@@ -17,6 +20,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
+use tokio::sync::OwnedMutexGuard;
 
 const ROLES_REMEMBERED: usize = 200_000;
 /// How long the store may take to catch up with the log.
@@ -26,16 +30,20 @@ const LOG_PATIENCE: Duration = Duration::from_millis(500);
 /// How long the log's end may take to be read, in turn with others.
 const TAIL_PATIENCE: Duration = Duration::from_secs(2);
 
+/// What somebody is in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Known {
-    role: Option<Role>,
+pub struct Standing {
+    /// `None`: no member.
+    pub role: Option<Role>,
+    /// Somebody else took them out.
+    pub removed: bool,
     /// By the record there; [`Position::START`]: by the store.
-    at: Position,
+    pub at: Position,
 }
 
 /// The roles that this node remembers.
 pub struct Roles {
-    known: Remembered<(RoomId, UserId), Known>,
+    known: Remembered<(RoomId, UserId), Standing>,
     log: Arc<dyn Log>,
     store: Arc<dyn Store>,
     watch: Arc<Watch>,
@@ -57,6 +65,21 @@ impl Roles {
     /// # Errors
     /// The store's.
     pub async fn of(&self, room: &RoomRow, user: UserId) -> Result<Option<Role>, StoreError> {
+        Ok(self.standing(room, user).await?.and_then(|known| known.role))
+    }
+
+    /// Where in the log somebody was taken out by somebody else, unless they have come back.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn removal(&self, room: &RoomRow, user: UserId) -> Result<Option<Position>, StoreError> {
+        match self.standing(room, user).await? {
+            Some(known) => Ok(known.removed.then_some(known.at)),
+            None => self.store.removal(room.id, user).await,
+        }
+    }
+
+    async fn standing(&self, room: &RoomRow, user: UserId) -> Result<Option<Standing>, StoreError> {
         let key = (room.id, user);
         let told = self.known.known(&key).map(|(known, _)| known).filter(|known| known.at > Position::START);
         let ask = async {
@@ -65,19 +88,22 @@ impl Roles {
             {
                 return Ok::<_, StoreError>(Some(told));
             }
-            if let Some((role, at)) = self.not_stored(room, user).await? {
-                return Ok(Some(Known { role, at }));
+            if let Some(standing) = self.not_stored(room.partition).await?.and_then(|t| t.standing(room.id, user)) {
+                return Ok(Some(standing));
             }
             let role = self.store.role(room.id, user).await?;
             // Only a yes is remembered: who has just been let in elsewhere must not hear an old no.
-            Ok(role.map(|role| Known { role: Some(role), at: Position::START }))
+            Ok(role.map(|role| Standing { role: Some(role), removed: false, at: Position::START }))
         };
-        Ok(self.known.recall(key, ask).await?.and_then(|known| known.role))
+        self.known.recall(key, ask).await
     }
 
-    /// What the log says of somebody, if the store may lack what this node was not told.
-    async fn not_stored(&self, room: &RoomRow, user: UserId) -> Result<Option<(Option<Role>, Position)>, StoreError> {
-        let (partition, now) = (room.partition, Instant::now());
+    /// The log's end, if the store may lack what this node was not told.
+    ///
+    /// # Errors
+    /// The store's; it is behind, and the log does not tell in time.
+    pub async fn not_stored(&self, partition: u32) -> Result<Option<OwnedMutexGuard<Tail>>, StoreError> {
+        let now = Instant::now();
         // Not every notice arrives: after as long as an old answer may live, the log has the say again.
         let untold = *self.untold.lock().unwrap_or_else(PoisonError::into_inner);
         let since = untold.max(now.checked_sub(FRESH).unwrap_or(untold));
@@ -103,7 +129,7 @@ impl Roles {
         let from = self.store.progress(partition).await?;
         let tail = self.tails.read(&*self.log, self.epoch, partition, from, since);
         match tokio::time::timeout(TAIL_PATIENCE, tail).await.ok().flatten() {
-            Some(tail) => Ok(tail.role(room.id, user)),
+            Some(tail) => Ok(Some(tail)),
             None => Err(StoreError::Unavailable("it is behind, and the log does not tell the rest in time".into())),
         }
     }
@@ -114,8 +140,8 @@ impl Roles {
         self.known.doubt();
     }
 
-    /// By the record at `at`, it is this.
-    pub fn learn(&self, room: RoomId, user: UserId, role: Option<Role>, at: Position) {
-        self.known.learn((room, user), Known { role, at }, |known| known.at < at);
+    /// By a record, it is this.
+    pub fn learn(&self, room: RoomId, user: UserId, standing: Standing) {
+        self.known.learn((room, user), standing, |known| known.at < standing.at);
     }
 }

@@ -1,6 +1,6 @@
 //! Rooms and their members.
 
-use super::{Access, Service, direct::may_change, store_failed, tell};
+use super::{Access, Service, direct::may_change, roles::Standing, settings::in_use, store_failed, tell};
 use crate::{
     fanout::Notice,
     store::{NewRoom, RoomKey, RoomRow},
@@ -9,7 +9,10 @@ use crate::{
 use app::{
     backend::Viewer,
     error::{ApiError, Outcome},
-    model::{KnownEvent, Position, Role, Room, RoomId, RoomName, User, UserId, Username, Visibility, Written},
+    model::{
+        DirectoryPage, DirectoryQuery, KnownEvent, MAX_SEARCH_CHARS, Position, Role, Room, RoomId, RoomName, User,
+        UserId, Username, Visibility, Written,
+    },
 };
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -22,7 +25,20 @@ impl Service {
     pub(super) async fn do_room(&self, who: Option<&Viewer>, room: &str) -> Result<Room, ApiError> {
         let Access { room, role } = self.visible(who, room).await?;
         let members = self.store.member_count(room.id).await.map_err(store_failed)?;
-        Ok(Room { id: room.id, slug: room.slug, name: room.name, visibility: room.visibility, role, members })
+        Ok(room.seen_by(role, members))
+    }
+
+    pub(super) async fn do_directory(
+        &self,
+        who: Option<&Viewer>,
+        query: &DirectoryQuery,
+    ) -> Result<DirectoryPage, ApiError> {
+        let texts = [Some(&query.q), query.after.as_ref()];
+        if texts.into_iter().flatten().any(|text| text.contains('\0') || text.chars().count() > MAX_SEARCH_CHARS) {
+            return Err(ApiError::invalid("what rooms are looked for by has 256 characters at most"));
+        }
+        self.limits.search(who.map(|who| who.user.id))?;
+        self.store.directory(who.map(|who| who.user.id), query).await.map_err(store_failed)
     }
 
     pub(super) async fn do_create_room(
@@ -44,8 +60,7 @@ impl Service {
         let row = row.ok_or_else(|| ApiError::conflict("there is a room of that name already"))?;
         let created = KnownEvent::RoomCreated { by: who.user.clone() };
         let written = self.change_member(&row, &who.user, who.user.id, Some(Role::Owner), created).await?;
-        let room = Room { id, slug: row.slug, name: row.name, visibility, role: Some(Role::Owner), members: 1 };
-        Ok((room, written))
+        Ok((row.seen_by(Some(Role::Owner), 1), written))
     }
 
     /// The room's row; `None`: the slug is taken.
@@ -61,7 +76,8 @@ impl Service {
         let new = NewRoom { id, slug, name, visibility, partition, created_at: now() };
         let made = self.store.create_room(&new).await.map_err(store_failed)?;
         let NewRoom { id, slug, name, visibility, partition, .. } = new;
-        Ok(made.then_some(RoomRow { id, slug, name, visibility, partition }))
+        let (topic, archived, changed) = (String::new(), false, Position::START);
+        Ok(made.then_some(RoomRow { id, slug, name, visibility, partition, topic, archived, changed }))
     }
 
     pub(super) async fn do_join(&self, who: &Viewer, room: &str) -> Result<Written, ApiError> {
@@ -69,32 +85,39 @@ impl Service {
         if role.is_some() {
             return self.nothing_to_do(&room).await;
         }
+        in_use(&room)?;
         if who.user.guest && room.visibility != Visibility::Public {
             return Err(ApiError::forbidden("guests may join public rooms: please register"));
+        }
+        if self.roles.removal(&room, who.user.id).await.map_err(store_failed)?.is_some() {
+            return Err(ApiError::forbidden("you were removed from this room: who runs it can let you in again"));
         }
         self.limits.write(who.user.id)?;
         self.let_in(&room, &who.user, who.user.clone()).await
     }
 
+    /// Into a public room any member may bring others along, who could come by themselves; into another, and after
+    /// somebody was removed, those let people in who run the room.
     pub(super) async fn do_add_member(&self, who: &Viewer, room: &str, username: &str) -> Result<Written, ApiError> {
-        let access = match self.owned(who, room).await {
-            // Any member of a public or listed room may bring others along; into a private one its owners let people in.
-            Err(ApiError::Forbidden { .. }) => {
-                let access = self.writable(who, room).await?;
-                if access.room.visibility == Visibility::Private {
-                    return Err(ApiError::forbidden("only an owner of this room may add people"));
-                }
-                access
-            }
-            other => other?,
+        let (access, runs) = match self.run(who, room).await {
+            Err(ApiError::Forbidden { .. }) => (self.writable(who, room).await?, false),
+            other => (other?, true),
         };
-        may_change(&access.room)?;
+        let Access { room, .. } = access;
+        if !runs && room.visibility != Visibility::Public {
+            return Err(ApiError::forbidden("only an owner or a moderator of this room may add people"));
+        }
+        may_change(&room)?;
+        in_use(&room)?;
         self.limits.write(who.user.id)?;
         let user = self.person(username).await?;
-        if self.roles.of(&access.room, user.id).await.map_err(store_failed)?.is_some() {
-            return self.nothing_to_do(&access.room).await;
+        if self.roles.of(&room, user.id).await.map_err(store_failed)?.is_some() {
+            return self.nothing_to_do(&room).await;
         }
-        self.let_in(&access.room, &who.user, user).await
+        if !runs && self.roles.removal(&room, user.id).await.map_err(store_failed)?.is_some() {
+            return Err(ApiError::forbidden("they were removed from this room: who runs it can let them in again"));
+        }
+        self.let_in(&room, &who.user, user).await
     }
 
     pub(super) async fn do_leave(&self, who: &Viewer, room: &str) -> Result<Written, ApiError> {
@@ -103,6 +126,9 @@ impl Service {
             return self.nothing_to_do(&room).await;
         }
         may_change(&room)?;
+        if role == Some(Role::Owner) {
+            self.keep_an_owner(&who.user, &room).await?;
+        }
         self.limits.write(who.user.id)?;
         self.take_out(&room, &who.user, who.user.clone()).await
     }
@@ -111,12 +137,15 @@ impl Service {
         if Username::parse(username)?.as_str() == who.user.username {
             return self.do_leave(who, room).await;
         }
-        let Access { room, .. } = self.owned(who, room).await?;
+        let Access { room, role } = self.run(who, room).await?;
         may_change(&room)?;
         self.limits.write(who.user.id)?;
         let user = self.person(username).await?;
-        if self.roles.of(&room, user.id).await.map_err(store_failed)?.is_none() {
+        let Some(theirs) = self.roles.of(&room, user.id).await.map_err(store_failed)? else {
             return self.nothing_to_do(&room).await;
+        };
+        if theirs.runs() && role != Some(Role::Owner) && !who.user.admin {
+            return Err(ApiError::forbidden("only an owner removes those who run this room"));
         }
         self.take_out(&room, &who.user, user).await
     }
@@ -141,9 +170,10 @@ impl Service {
         event: KnownEvent,
     ) -> Result<Written, ApiError> {
         let (id, roles, fanout) = (room.id, self.roles.clone(), self.fanout.clone());
+        let removed = matches!(&event, KnownEvent::MemberLeft { user, by } if user.id != by.id);
         let then = move |at| async move {
-            roles.learn(id, user, role, at);
-            tell(&*fanout, Notice::MemberChanged { room: id, user, role, at }).await;
+            roles.learn(id, user, Standing { role, removed, at });
+            tell(&*fanout, Notice::MemberChanged { room: id, user, role, at, removed }).await;
         };
         let appended = self.append_and(room, by.id, Uuid::now_v7(), event, then).await;
         if let Err(ApiError::Unavailable { outcome: Outcome::Unknown, .. }) = appended {
@@ -165,9 +195,11 @@ impl Service {
                 tokio::time::sleep(patience).await;
                 let Ok(covered) = watch.cover(partition, Instant::now(), patience).await else { continue };
                 let Ok(role) = store.role(id, user).await else { continue };
+                let Ok(removal) = store.removal(id, user).await else { continue };
+                let removed = role.is_none() && removal.is_some();
                 let Some(at) = covered.end.checked_sub(1).map(|last| Position::new(epoch, last)) else { continue };
-                roles.learn(id, user, role, at);
-                tell(&*fanout, Notice::MemberChanged { room: id, user, role, at }).await;
+                roles.learn(id, user, Standing { role, removed, at });
+                tell(&*fanout, Notice::MemberChanged { room: id, user, role, at, removed }).await;
             }
         };
         let stop = self.stop.clone();

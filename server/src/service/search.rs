@@ -50,7 +50,8 @@ impl Service {
         let Query { phrases, sent_before, .. } = query;
         let mut search = Search { who: user, phrases, author, room, not_in: Vec::new(), sent_before, after, limit };
         for _ in 0..TRIES {
-            let found = self.store.search(&search).await.map_err(store_failed)?;
+            let mut found = self.store.search(&search).await.map_err(store_failed)?;
+            found.hits.iter_mut().for_each(|(room, _)| self.rooms.catch_up(room));
             let left = self.left(who, &found.hits).await?;
             if left.is_empty() {
                 let next = found

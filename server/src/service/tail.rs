@@ -1,8 +1,8 @@
 //! What the log has and the store may lack: looked through once for all who ask, and forgotten when the store has it.
 
-use super::retries::Done;
+use super::{retries::Done, roles::Standing};
 use crate::log::{Log, Record};
-use app::model::{Event, KnownEvent, MessageId, Position, Role, RoomId, UserId};
+use app::model::{Event, KnownEvent, MessageId, Position, Role, RoomChange, RoomId, UserId};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -10,7 +10,7 @@ use std::{
 };
 use tokio::sync::OwnedMutexGuard;
 
-/// So many posts and members of a partition at most.
+/// So many posts, members and rooms of a partition at most.
 const CAPACITY: usize = 50_000;
 /// For so long the store is not waited for again after it had not caught up in time.
 const BEHIND: Duration = Duration::from_secs(1);
@@ -26,12 +26,13 @@ struct Partition {
     tail: Arc<tokio::sync::Mutex<Tail>>,
 }
 
-/// From an offset on: the first of each message, and the last change of each member.
+/// From an offset on: the first of each message, the last change of each member, and all changes of each room.
 #[derive(Default)]
 pub struct Tail {
     read: Option<Read>,
     posts: HashMap<(RoomId, MessageId), Done>,
-    members: HashMap<(RoomId, UserId), (Option<Role>, Position)>,
+    members: HashMap<(RoomId, UserId), Standing>,
+    rooms: HashMap<RoomId, (RoomChange, Position)>,
     /// There was too much from here on.
     too_much_from: Option<u64>,
 }
@@ -90,29 +91,40 @@ impl Tail {
         self.posts.get(&(room, id)).cloned()
     }
 
-    /// What somebody became in a room, and by the record where.
-    pub fn role(&self, room: RoomId, user: UserId) -> Option<(Option<Role>, Position)> {
+    /// What was changed about a room, and where last.
+    pub fn change(&self, room: RoomId) -> Option<&(RoomChange, Position)> {
+        self.rooms.get(&room)
+    }
+
+    /// What somebody became in a room.
+    pub fn standing(&self, room: RoomId, user: UserId) -> Option<Standing> {
         self.members.get(&(room, user)).copied()
     }
 
     fn note(&mut self, record: Record, at: Position) {
         let Record { room, by, event, .. } = record;
         let Event::Known(event, _) = event else { return };
-        let mut becomes = |user, role| _ = self.members.insert((room, user), (role, at));
+        let mut becomes = |user, role, removed| {
+            self.members.insert((room, user), Standing { role, removed, at });
+        };
         match event {
             KnownEvent::MessagePosted { message } => {
                 let done = Done::new(by, at, Some(&message.body));
                 self.posts.entry((room, message.id)).or_insert(done);
             }
-            KnownEvent::RoomCreated { by } => becomes(by.id, Some(Role::Owner)),
-            KnownEvent::MemberJoined { user, role } => becomes(user.id, Some(role)),
-            KnownEvent::MemberLeft { user, .. } => becomes(user.id, None),
+            KnownEvent::RoomCreated { by } => becomes(by.id, Some(Role::Owner), false),
+            KnownEvent::MemberJoined { user, role } => becomes(user.id, Some(role), false),
+            KnownEvent::MemberLeft { user, by } => becomes(user.id, None, user.id != by.id),
+            KnownEvent::RoomChanged { change, .. } => {
+                let (before, _) = self.rooms.remove(&room).unwrap_or((RoomChange::default(), at));
+                self.rooms.insert(room, (before.then(change), at));
+            }
             _ => {}
         }
     }
 
     fn len(&self) -> usize {
-        self.posts.len() + self.members.len()
+        self.posts.len() + self.members.len() + self.rooms.len()
     }
 
     async fn read_on(&mut self, log: &dyn Log, epoch: u32, partition: u32, from: u64) -> Option<()> {
@@ -126,6 +138,7 @@ impl Tail {
         if known.is_none() {
             self.posts.clear();
             self.members.clear();
+            self.rooms.clear();
         }
         let (from, mut next) = known.map_or((from, from), |read| (read.from, read.next));
         self.read = Some(Read { from, next, at: None });

@@ -9,7 +9,7 @@ use app::{
 use uuid::{Uuid, uuid};
 
 // Fixed, so that several nodes that start at once make one room and one greeting.
-const ROOM: RoomId = RoomId(uuid!("01900000-0000-7000-8000-000000000001"));
+pub(super) const ROOM: RoomId = RoomId(uuid!("01900000-0000-7000-8000-000000000001"));
 const GREETING: MessageId = MessageId(uuid!("01900000-0000-7000-8000-000000000002"));
 const PARTYLINE: UserId = UserId(uuid!("01900000-0000-7000-8000-000000000003"));
 

@@ -1,20 +1,21 @@
 //! The store: the source of truth for reading, step 3 of a message's way.
 //!
 //! [`sqlite`] keeps it in a file, [`postgres`] in a database; both run the same
-//! queries (`queries/`, compiled once for each). Accounts, sessions and the list
-//! of rooms are written by the service; everything that happens inside a room is
-//! folded from the log.
+//! queries (`queries/`, compiled once for each). Accounts, sessions, the list
+//! of rooms and links into them are written by the service; everything that happens
+//! inside a room is folded from the log.
 
 use crate::log::{Entry, NotARecord, Record};
 use app::{
     backend::Member,
     model::{
-        Event, FileId, Message, MessageId, MessagePage, Millis, NotificationLevel, Position, Role, Room, RoomId,
-        SessionId, Unread, User, UserId, Visibility,
+        DirectoryPage, DirectoryQuery, Event, FileId, Invite, Message, MessageId, MessagePage, Millis,
+        NotificationLevel, Position, Role, Room, RoomChange, RoomId, SessionId, Unread, User, UserId, Visibility,
     },
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use uuid::Uuid;
 
 pub mod chain;
 mod failure;
@@ -191,6 +192,64 @@ pub struct RoomRow {
     pub visibility: Visibility,
     /// Its partition of the log.
     pub partition: u32,
+    /// What it is about.
+    pub topic: String,
+    /// Nothing happens in it any more.
+    pub archived: bool,
+    /// Where it was changed last; [`Position::START`]: it is as it was made.
+    pub changed: Position,
+}
+
+impl RoomRow {
+    /// Becomes what a change at `at` says.
+    pub fn change(&mut self, change: &RoomChange, at: Position) {
+        let RoomChange { name, topic, visibility, archived } = change;
+        if let Some(name) = name {
+            self.name.clone_from(name);
+        }
+        if let Some(topic) = topic {
+            self.topic.clone_from(topic);
+        }
+        self.visibility = visibility.unwrap_or(self.visibility);
+        self.archived = archived.unwrap_or(self.archived);
+        self.changed = at;
+    }
+
+    /// As somebody who is `role` in it sees it.
+    pub fn seen_by(self, role: Option<Role>, members: u64) -> Room {
+        let Self { id, slug, name, visibility, topic, archived, .. } = self;
+        Room { id, slug, name, visibility, role, members, topic, archived }
+    }
+}
+
+/// A link to be made that lets people into a room.
+#[derive(Clone, Debug)]
+pub struct NewInvite {
+    /// Its id.
+    pub id: Uuid,
+    /// Into which room.
+    pub room: RoomId,
+    /// SHA-256 of the secret in the link.
+    pub secret_hash: [u8; 32],
+    /// Who makes it.
+    pub by: UserId,
+    /// When.
+    pub created_at: Millis,
+    /// It is good until then.
+    pub expires_at: Millis,
+    /// So many may come in by it; `None`: any number.
+    pub uses: Option<u32>,
+}
+
+/// A link that is good, found by its secret.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InviteRow {
+    /// The link.
+    pub invite: Invite,
+    /// Where it leads.
+    pub room: RoomRow,
+    /// Everything in the log before this was known when it was made.
+    pub made: Position,
 }
 
 /// How a room is named by a caller.
@@ -265,6 +324,7 @@ pub struct PostedRow {
 ///   once it is deleted; only by who may read its room.
 /// - *named by what it says*: a file is named by the first message of its uploader's that has its address in the text as
 ///   it stands, in the file's room; it goes with that message, and else once none has named it for long.
+/// - *one use is one entry*: of many who come in by a link at once, no more do than it is good for.
 /// - *ended is ended*: a session that was ended is never live again; a reused refresh token ends its session.
 ///
 /// No call waits longer than 10 s.
@@ -311,16 +371,36 @@ pub trait Store: Send + Sync + 'static {
     async fn create_room(&self, new: &NewRoom) -> Result<bool, StoreError>;
     /// One room.
     async fn room(&self, key: &RoomKey) -> Result<Option<RoomRow>, StoreError>;
-    /// The rooms that a person (or a visitor) may know of: one's own, then the others, each by name; 500 at most.
-    async fn rooms(&self, user: Option<UserId>) -> Result<Vec<Room>, StoreError>;
+    /// The rooms that a person (or a visitor) may know of: one's own, then the others, each by name; 500 at most. Those in
+    /// use, or the archived ones.
+    async fn rooms(&self, user: Option<UserId>, archived: bool) -> Result<Vec<Room>, StoreError>;
+    /// A page of the same, all by name in the address, direct conversations left out.
+    async fn directory(&self, user: Option<UserId>, query: &DirectoryQuery) -> Result<DirectoryPage, StoreError>;
     /// What somebody has not read, of each room that they are in, 500 at most.
     async fn unread(&self, user: &User) -> Result<Vec<Unread>, StoreError>;
     /// How many members a room has.
     async fn member_count(&self, room: RoomId) -> Result<u64, StoreError>;
     /// Somebody's role in a room.
     async fn role(&self, room: RoomId, user: UserId) -> Result<Option<Role>, StoreError>;
+    /// How many own a room.
+    async fn owners(&self, room: RoomId) -> Result<u64, StoreError>;
+    /// Where in the log somebody was taken out of a room by somebody else, unless they have come back.
+    async fn removal(&self, room: RoomId, user: UserId) -> Result<Option<Position>, StoreError>;
     /// The members of a room by display name, 500 at most.
     async fn members(&self, room: RoomId) -> Result<Vec<Member>, StoreError>;
+
+    /// Makes a link into a room; `false`: a hundred are good already.
+    async fn create_invite(&self, new: &NewInvite) -> Result<bool, StoreError>;
+    /// A room's links that are good at `now`, the newest first.
+    async fn invites(&self, room: RoomId, now: Millis) -> Result<Vec<Invite>, StoreError>;
+    /// Takes a room's link back; `false`: there is no such.
+    async fn revoke_invite(&self, room: RoomId, id: Uuid) -> Result<bool, StoreError>;
+    /// The link with this secret, if it is good at `now`.
+    async fn invite(&self, secret_hash: &[u8; 32], now: Millis) -> Result<Option<InviteRow>, StoreError>;
+    /// Somebody comes in by a link; `false`: it is no longer good. Of many at once no more get `true` than may come in.
+    async fn take_invite(&self, id: Uuid, now: Millis) -> Result<bool, StoreError>;
+    /// They did not come in after all.
+    async fn give_back_invite(&self, id: Uuid) -> Result<(), StoreError>;
 
     /// A stretch of a room's messages. `None`: [`Window::Around`] a message that is not there.
     ///

@@ -5,8 +5,11 @@
 //! message, beside the rows that readers get. Memory is needed for a room's
 //! changes, not for its messages. Pure: `queries/replay.rs` brings the rows.
 
-use super::chain::{self, Chain, Digest, Link};
-use app::model::{Event, KnownEvent, MessageId, Millis, Position, Role, RoomId, UserId};
+use super::{
+    RoomRow,
+    chain::{self, Chain, Digest, Link},
+};
+use app::model::{Event, KnownEvent, MessageId, Millis, Position, Role, RoomChange, RoomId, UserId};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -40,7 +43,7 @@ pub(super) struct MessageRow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct MemberRow {
     pub(super) user: UserId,
-    pub(super) role: String,
+    pub(super) role: Role,
     pub(super) at: Position,
 }
 
@@ -84,6 +87,9 @@ pub struct Replay {
     chain_told: bool,
     changes: HashMap<MessageId, Change>,
     members: BTreeMap<UserId, (Role, Position)>,
+    removed: BTreeMap<UserId, Position>,
+    /// All that was changed about the room, and where last.
+    room: (RoomChange, Position),
     /// Texts that are gone, whose deletion has not come yet.
     blank: HashMap<MessageId, Position>,
     found: Sha256,
@@ -113,6 +119,8 @@ impl Default for Replay {
             chain_told: false,
             changes: HashMap::new(),
             members: BTreeMap::new(),
+            removed: BTreeMap::new(),
+            room: (RoomChange::default(), Position::START),
             blank: HashMap::new(),
             found: Sha256::new(),
             expected: Sha256::new(),
@@ -207,7 +215,15 @@ impl Replay {
             KnownEvent::MessagePosted { .. } => self.messages += 1,
             KnownEvent::RoomCreated { by } => self.join(by.id, Role::Owner, at),
             KnownEvent::MemberJoined { user, role } => self.join(user.id, role, at),
-            KnownEvent::MemberLeft { user, .. } => drop(self.members.remove(&user.id)),
+            KnownEvent::MemberLeft { user, by } => {
+                self.members.remove(&user.id);
+                if user.id != by.id {
+                    self.removed.insert(user.id, at);
+                }
+            }
+            KnownEvent::RoomChanged { change, .. } => {
+                self.room = (std::mem::take(&mut self.room.0).then(change), at);
+            }
             KnownEvent::MessageEdited { id, body, edited_at } => {
                 let change = self.changes.entry(id).or_default();
                 if change.deleted.is_none() {
@@ -235,6 +251,7 @@ impl Replay {
     }
 
     fn join(&mut self, user: UserId, role: Role, at: Position) {
+        self.removed.remove(&user);
         self.members.entry(user).or_insert((role, at)).0 = role;
     }
 
@@ -302,11 +319,7 @@ impl Replay {
 
     /// Compares the members, both in order of their ids; those that are not as they should be: what they should be.
     pub(super) fn compare_members(&mut self, found: Vec<MemberRow>) -> Vec<(UserId, Option<MemberRow>)> {
-        let should = |(user, (role, at)): (&UserId, &(Role, Position))| MemberRow {
-            user: *user,
-            role: role.as_str().into(),
-            at: *at,
-        };
+        let should = |(user, (role, at)): (&UserId, &(Role, Position))| MemberRow { user: *user, role: *role, at: *at };
         let expected: Vec<MemberRow> = self.members.iter().map(should).collect();
         expected.iter().for_each(|row| add(&mut self.expected, row));
         found.iter().for_each(|row| add(&mut self.found, row));
@@ -315,7 +328,8 @@ impl Replay {
         for row in expected {
             let found = there.remove(&row.user);
             if found.as_ref() != Some(&row) {
-                self.projections.add(|| format!("the member {} should be {} since {}", row.user, row.role, row.at));
+                self.projections
+                    .add(|| format!("the member {} should be {} since {}", row.user, row.role.as_str(), row.at));
                 wrong.push((row.user, Some(row)));
             }
         }
@@ -324,6 +338,23 @@ impl Replay {
             wrong.push((user, None));
         }
         wrong
+    }
+
+    /// Who was taken out and is not back, and where they were.
+    pub(super) fn removed(&self) -> impl Iterator<Item = (UserId, Position)> {
+        self.removed.iter().map(|(user, at)| (*user, *at))
+    }
+
+    /// What the room's row lacks of what was changed, and where that was.
+    pub(super) fn compare_room(&mut self, found: &RoomRow) -> Option<(RoomChange, Position)> {
+        let (change, at) = self.room.clone();
+        let mut should = found.clone();
+        should.change(&change, at);
+        if at == Position::START || should == *found {
+            return None;
+        }
+        self.projections.add(|| format!("the room is not as it was changed, last at {at}"));
+        Some((change, at))
     }
 
     /// Nothing more comes.

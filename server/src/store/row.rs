@@ -1,11 +1,11 @@
 //! Rows, and the way between the model's types and what both databases have: 64-bit signed numbers, text, ids.
 
 use super::{
-    StoreError,
+    RoomRow, StoreError,
     chain::{self, Chain, Digest, Link},
     search::IndexedText,
 };
-use app::model::{Invalid, Millis, Position, User, UserId};
+use app::model::{Invalid, Millis, Position, Role, RoomId, User, UserId};
 use uuid::Uuid;
 
 /// An offset for the database. Beyond its numbers there is no offset either, so the greatest stands for all of them.
@@ -51,6 +51,61 @@ impl From<UserRow> for User {
             guest: row.guest,
             admin: row.admin,
         }
+    }
+}
+
+/// The columns of a [`RoomColumns`], of a room `r`.
+macro_rules! room_columns {
+    () => {
+        "r.id as room_id, r.slug as room_slug, r.name as room_name, r.visibility, r.partition_no, r.topic, r.archived,
+         r.changed_epoch, r.changed_offset"
+    };
+}
+pub(super) use room_columns;
+
+/// A room as the service needs it.
+#[derive(sqlx::FromRow)]
+pub(super) struct RoomColumns {
+    room_id: Uuid,
+    room_slug: String,
+    room_name: String,
+    visibility: String,
+    partition_no: i64,
+    topic: String,
+    archived: bool,
+    changed_epoch: i64,
+    changed_offset: i64,
+}
+
+impl TryFrom<RoomColumns> for RoomRow {
+    type Error = StoreError;
+    fn try_from(row: RoomColumns) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: RoomId(row.room_id),
+            slug: row.room_slug,
+            name: row.room_name,
+            visibility: row.visibility.parse().map_err(unknown_word)?,
+            partition: small(row.partition_no),
+            topic: row.topic,
+            archived: row.archived,
+            changed: position(row.changed_epoch, row.changed_offset),
+        })
+    }
+}
+
+/// What a member `m` is. Moderators are kept beside the role: the version before has no word for them.
+macro_rules! role_word {
+    () => {
+        "case when m.role = 'member' and m.moderator then 'moderator' else m.role end"
+    };
+}
+pub(super) use role_word;
+
+/// A role as it is kept: the word, and whether it is a moderator's.
+pub(super) fn kept_role(role: Role) -> (&'static str, bool) {
+    match role {
+        Role::Moderator => (Role::Member.as_str(), true),
+        role => (role.as_str(), false),
     }
 }
 

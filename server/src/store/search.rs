@@ -1,6 +1,6 @@
 //! What is searched for in a store, and what is found.
 
-use super::{RoomRow, StoreError};
+use super::RoomRow;
 use crate::search::Phrase;
 use app::model::{Message, Millis, Position, RoomId, UserId};
 use std::{fmt, str::FromStr};
@@ -120,18 +120,6 @@ pub(super) fn place(partition: u32, at: Position) -> i64 {
 /// The same of what came from the database.
 pub(super) fn place_of(partition: i64, epoch: i64, offset: i64) -> i64 {
     place(super::row::small(partition), super::row::position(epoch, offset))
-}
-
-/// A store that cannot read its own rows.
-pub(super) fn room_row(
-    id: Uuid,
-    slug: String,
-    name: String,
-    visibility: &str,
-    partition: i64,
-) -> Result<RoomRow, StoreError> {
-    let visibility = visibility.parse().map_err(super::row::unknown_word)?;
-    Ok(RoomRow { id: RoomId(id), slug, name, visibility, partition: super::row::small(partition) })
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ async fn every_described_route_is_there_and_asks_who_it_is(kind: Kind) {
                 .replace("{room}", "welcome")
                 .replace("{message}", "01900000-0000-7000-8000-000000000002")
                 .replace("{person}", "me")
+                .replace("{invite}", "01900000-0000-7000-8000-000000000002")
                 .replace("{emoji}", "👍");
             let method: Method = method.to_uppercase().parse().unwrap();
             let request = visitor.request(method.clone(), &filled).header("content-type", "application/json");
@@ -33,7 +34,7 @@ async fn every_described_route_is_there_and_asks_who_it_is(kind: Kind) {
             }
         }
     }
-    assert_eq!(routes, 28);
+    assert_eq!(routes, 34);
     let (status, problem) = visitor.get("/nowhere").await;
     assert_eq!((status, problem["type"].as_str()), (StatusCode::NOT_FOUND, Some("/problems/not_found")));
 }

@@ -1,7 +1,7 @@
 //! What is left behind by those who give up, in PostgreSQL and on the way to it.
 
 use crate::support::{Installation, Kind, PATIENCE};
-use app::model::{MessageId, RoomId, Visibility};
+use app::model::{MessageId, Position, RoomId, Visibility};
 use chaos::proxy::{Direction, Proxy, Way};
 use futures::future::join_all;
 use server::{
@@ -35,7 +35,7 @@ async fn behind_a_proxy() -> (String, Proxy, PostgresStore) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_host_that_is_gone_and_replaced_is_found_again_though_nobody_closed_a_connection() {
     let (_, proxy, store) = behind_a_proxy().await;
-    let ask = || join_all((0..64).map(|_| store.rooms(None)));
+    let ask = || join_all((0..64).map(|_| store.rooms(None, false)));
     assert!(ask().await.iter().all(Result::is_ok));
     // Every connection has a question on its way, and no answer ever comes.
     proxy.set(Way::Hole);
@@ -45,7 +45,7 @@ async fn a_database_host_that_is_gone_and_replaced_is_found_again_though_nobody_
     proxy.set(Way::Open);
     let gone = Instant::now();
     timeout(PATIENCE, async {
-        while store.rooms(None).await.is_err() {
+        while store.rooms(None, false).await.is_err() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     })
@@ -65,6 +65,9 @@ async fn a_read_that_is_given_up_leaves_no_transaction_open() {
         name: "Room".into(),
         visibility: Visibility::Public,
         partition: 0,
+        topic: String::new(),
+        archived: false,
+        changed: Position::START,
     };
     // Two questions, so a transaction.
     let around = Window::Around(MessageId::new());

@@ -105,13 +105,18 @@ async fn a_removal_that_nobody_told_is_learned_from_its_event() {
     relayed_to(&fanout, last).await;
     let (connection, mut outgoing) = Connection::new(Some(&place.author), None);
     let row = place.store.room(&RoomKey::Id(place.room)).await.unwrap().unwrap();
-    hub.subscribe(&Arc::new(connection), &row, server::hub::Since { at: None, counting: false }).await.unwrap();
+    hub.subscribe(&Arc::new(connection), &row, true, server::hub::Since { at: None, counting: false }).await.unwrap();
     timeout(PATIENCE, outgoing.recv()).await.expect("an answer").unwrap();
     let left = KnownEvent::MemberLeft { user: place.author.clone(), by: place.author.clone() };
     let record = Record { event: left.into(), ..place.message(MessageId::new(), "") };
     let offset = place.log.append(0, place.room, record.encode()).await.unwrap();
-    let learned =
-        Notice::MemberChanged { room: place.room, user: place.author.id, role: None, at: Position::new(1, offset) };
+    let learned = Notice::MemberChanged {
+        room: place.room,
+        user: place.author.id,
+        role: None,
+        at: Position::new(1, offset),
+        removed: false,
+    };
     while timeout(PATIENCE, heard.recv()).await.expect("in time").unwrap() != Signal::Notice(learned.clone()) {}
     stop(relay).await;
     hub.stop().await;

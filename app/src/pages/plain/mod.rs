@@ -3,22 +3,36 @@
 //! The server renders them and no script follows. The browser's part has no code for them (see `pages/elsewhere.rs`):
 //! what everybody downloads is what rooms need.
 
+mod directory;
+mod invite;
+mod invite_links;
 mod login;
 mod register;
+mod room_members;
 mod search;
 mod search_form;
+mod settings;
 
 use super::NotFoundPage;
+use directory::DirectoryPage;
+use invite::InvitePage;
 use leptos::prelude::*;
 use leptos_router::{SsrMode, any_nested_route::IntoAnyNestedRoute, components::Route, path};
 use login::LoginPage;
 use register::RegisterPage;
 use search::SearchPage;
+use settings::SettingsPage;
 
 /// The plain pages that have the list of rooms beside them.
 #[component(transparent)]
 pub fn FramedPlainRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
-    view! { <Route path=path!("search") view=SearchPage ssr=SsrMode::Async /> }.into_inner().into_any_nested_route()
+    view! {
+        <Route path=path!("search") view=SearchPage ssr=SsrMode::Async />
+        <Route path=path!("rooms") view=DirectoryPage ssr=SsrMode::Async />
+        <Route path=path!("rooms/:slug/settings") view=SettingsPage ssr=SsrMode::Async />
+    }
+    .into_inner()
+    .into_any_nested_route()
 }
 
 /// The plain pages that stand alone.
@@ -27,6 +41,7 @@ pub fn PlainRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
     view! {
         <Route path=path!("login") view=LoginPage ssr=SsrMode::Async />
         <Route path=path!("register") view=RegisterPage ssr=SsrMode::Async />
+        <Route path=path!("invite/:secret") view=InvitePage ssr=SsrMode::Async />
     }
     .into_inner()
     .into_any_nested_route()
@@ -57,7 +72,8 @@ mod tests {
         for path in ["/", "/rooms/welcome", "/rooms/~1", "/rooms/welcome/m/0"] {
             assert!(super::live(path), "{path}");
         }
-        for path in ["", "/login", "/register", "/search", "/rooms", "/rooms/welcome/settings", "/nowhere"] {
+        for path in ["", "/login", "/register", "/search", "/rooms", "/rooms/welcome/settings", "/invite/x", "/nowhere"]
+        {
             assert!(!super::live(path), "{path}");
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     search::Phrase,
     store::{
         Search, StoreError,
-        row::signed,
+        row::{room_columns, signed},
         search::{FoundAt, author_term},
     },
 };

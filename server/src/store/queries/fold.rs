@@ -79,6 +79,9 @@ pub(super) fn has_nul(event: &KnownEvent) -> bool {
         KnownEvent::MessagePosted { message } => message.body.contains('\0'),
         KnownEvent::MessageEdited { body, .. } => body.contains('\0'),
         KnownEvent::ReactionAdded { emoji, .. } => emoji.contains('\0'),
+        KnownEvent::RoomChanged { change, .. } => {
+            [&change.name, &change.topic].into_iter().flatten().any(|text| text.contains('\0'))
+        }
         _ => false,
     }
 }

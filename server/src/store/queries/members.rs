@@ -3,7 +3,7 @@
 use super::Connection;
 use crate::store::{
     StoreError,
-    row::{UserRow, position, signed, unknown_word, unsigned},
+    row::{UserRow, position, role_word, signed, unknown_word, unsigned},
 };
 use app::{
     backend::Member,
@@ -20,11 +20,15 @@ pub(super) async fn count(conn: &mut Connection, room: RoomId) -> Result<u64, St
 }
 
 pub(super) async fn role(conn: &mut Connection, room: RoomId, user: UserId) -> Result<Option<Role>, StoreError> {
-    let word: Option<String> = sqlx::query_scalar("select role from memberships where room = $1 and account = $2")
-        .bind(room.0)
-        .bind(user.0)
-        .fetch_optional(conn)
-        .await?;
+    let word: Option<String> = sqlx::query_scalar(concat!(
+        "select ",
+        role_word!(),
+        " from memberships m where m.room = $1 and m.account = $2"
+    ))
+    .bind(room.0)
+    .bind(user.0)
+    .fetch_optional(conn)
+    .await?;
     word.as_deref().map(str::parse).transpose().map_err(unknown_word)
 }
 
@@ -36,12 +40,14 @@ struct MemberRow {
 }
 
 pub(super) async fn of(conn: &mut Connection, room: RoomId) -> Result<Vec<Member>, StoreError> {
-    let rows: Vec<MemberRow> = sqlx::query_as(
-        "select a.id as account, a.username, a.display_name, a.guest, a.admin, m.role
+    let rows: Vec<MemberRow> = sqlx::query_as(concat!(
+        "select a.id as account, a.username, a.display_name, a.guest, a.admin, ",
+        role_word!(),
+        " as role
          from memberships m join accounts a on a.id = m.account
          where m.room = $1
-         order by a.display_name, a.username limit $2",
-    )
+         order by a.display_name, a.username limit $2"
+    ))
     .bind(room.0)
     .bind(MOST)
     .fetch_all(conn)
@@ -51,6 +57,26 @@ pub(super) async fn of(conn: &mut Connection, room: RoomId) -> Result<Vec<Member
     // The databases sort by code point, all of A to Z before a; people do not.
     members.sort_by_cached_key(|m| (m.user.display_name.to_lowercase(), m.user.username.clone()));
     Ok(members)
+}
+
+/// How many own the room.
+pub(super) async fn owners(conn: &mut Connection, room: RoomId) -> Result<u64, StoreError> {
+    let count: i64 = sqlx::query_scalar("select count(*) from memberships where room = $1 and role = 'owner'")
+        .bind(room.0)
+        .fetch_one(conn)
+        .await?;
+    Ok(unsigned(count))
+}
+
+/// Where somebody was taken out, unless they are back or left by themselves.
+pub(super) async fn removal(conn: &mut Connection, room: RoomId, user: UserId) -> Result<Option<Position>, StoreError> {
+    let row: Option<(i64, i64)> =
+        sqlx::query_as("select epoch, offset_no from removals where room = $1 and account = $2")
+            .bind(room.0)
+            .bind(user.0)
+            .fetch_optional(conn)
+            .await?;
+    Ok(row.map(|(epoch, offset)| position(epoch, offset)))
 }
 
 pub(super) async fn mark_read(

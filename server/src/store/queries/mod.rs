@@ -9,6 +9,7 @@ mod chains;
 mod files;
 mod fold;
 mod history;
+mod invites;
 mod members;
 mod messages;
 mod pending;
@@ -29,18 +30,19 @@ pub(super) use {
 
 use super::{Adapter, Connection, Row, bulk, lookup, migrations};
 use crate::store::{
-    Account, AccountMade, EventPage, FileRow, FoldError, Found, NewAccount, NewFile, NewRoom, NewSession, Placed,
-    PostedRow, RoomKey, RoomRow, Rotation, Search, Store, StoreError, Window, failure::within,
+    Account, AccountMade, EventPage, FileRow, FoldError, Found, InviteRow, NewAccount, NewFile, NewInvite, NewRoom,
+    NewSession, Placed, PostedRow, RoomKey, RoomRow, Rotation, Search, Store, StoreError, Window, failure::within,
 };
 use app::{
     backend::Member,
     model::{
-        FileId, Message, MessageId, MessagePage, Millis, NotificationLevel, Position, Role, Room, RoomId, SessionId,
-        Unread, User, UserId,
+        DirectoryPage, DirectoryQuery, FileId, Invite, Message, MessageId, MessagePage, Millis, NotificationLevel,
+        Position, Role, Room, RoomId, SessionId, Unread, User, UserId,
     },
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use uuid::Uuid;
 
 #[async_trait]
 impl Store for Adapter {
@@ -140,8 +142,12 @@ impl Store for Adapter {
         within(async { rooms::by_key(&mut *self.reader().await?, key).await }).await
     }
 
-    async fn rooms(&self, user: Option<UserId>) -> Result<Vec<Room>, StoreError> {
-        within(async { rooms::known_to(&mut *self.reader().await?, user).await }).await
+    async fn rooms(&self, user: Option<UserId>, archived: bool) -> Result<Vec<Room>, StoreError> {
+        within(async { rooms::known_to(&mut *self.reader().await?, user, archived).await }).await
+    }
+
+    async fn directory(&self, user: Option<UserId>, query: &DirectoryQuery) -> Result<DirectoryPage, StoreError> {
+        within(async { rooms::directory(&mut *self.reader().await?, user, query).await }).await
     }
 
     async fn unread(&self, user: &User) -> Result<Vec<Unread>, StoreError> {
@@ -156,8 +162,46 @@ impl Store for Adapter {
         within(async { members::role(&mut *self.reader().await?, room, user).await }).await
     }
 
+    async fn owners(&self, room: RoomId) -> Result<u64, StoreError> {
+        within(async { members::owners(&mut *self.reader().await?, room).await }).await
+    }
+
+    async fn removal(&self, room: RoomId, user: UserId) -> Result<Option<Position>, StoreError> {
+        within(async { members::removal(&mut *self.reader().await?, room, user).await }).await
+    }
+
     async fn members(&self, room: RoomId) -> Result<Vec<Member>, StoreError> {
         within(async { members::of(&mut *self.reader().await?, room).await }).await
+    }
+
+    async fn create_invite(&self, new: &NewInvite) -> Result<bool, StoreError> {
+        within(async {
+            let mut tx = self.begin().await?;
+            let made = invites::create(&mut tx, new).await?;
+            tx.commit().await?;
+            Ok(made)
+        })
+        .await
+    }
+
+    async fn invites(&self, room: RoomId, now: Millis) -> Result<Vec<Invite>, StoreError> {
+        within(async { invites::of(&mut *self.reader().await?, room, now).await }).await
+    }
+
+    async fn revoke_invite(&self, room: RoomId, id: Uuid) -> Result<bool, StoreError> {
+        within(async { invites::revoke(&mut *self.writer().await?, room, id).await }).await
+    }
+
+    async fn invite(&self, secret_hash: &[u8; 32], now: Millis) -> Result<Option<InviteRow>, StoreError> {
+        within(async { invites::by_secret(&mut *self.reader().await?, secret_hash, now).await }).await
+    }
+
+    async fn take_invite(&self, id: Uuid, now: Millis) -> Result<bool, StoreError> {
+        within(async { invites::take(&mut *self.writer().await?, id, now).await }).await
+    }
+
+    async fn give_back_invite(&self, id: Uuid) -> Result<(), StoreError> {
+        within(async { invites::give_back(&mut *self.writer().await?, id).await }).await
     }
 
     async fn history(&self, room: &RoomRow, window: Window, limit: u32) -> Result<Option<MessagePage>, StoreError> {

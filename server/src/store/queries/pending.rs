@@ -92,6 +92,7 @@ pub(super) fn kind(event: &Event) -> String {
             KnownEvent::MessageDeleted { .. } => "message_deleted",
             KnownEvent::ReactionAdded { .. } => "reaction_added",
             KnownEvent::ReactionRemoved { .. } => "reaction_removed",
+            KnownEvent::RoomChanged { .. } => "room_changed",
             KnownEvent::MemberJoined { .. } => "member_joined",
             KnownEvent::MemberLeft { .. } => "member_left",
         }

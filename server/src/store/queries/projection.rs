@@ -1,7 +1,10 @@
 //! What follows from an event that is not a posted message.
 
-use super::{Connection, archive, search};
-use crate::{log::Record, store::row::signed};
+use super::{Connection, archive, rooms, search};
+use crate::{
+    log::Record,
+    store::row::{kept_role, signed},
+};
 use app::model::{KnownEvent, MessageId, Millis, Position, Role, RoomId, UserId};
 
 /// Whether the event belongs into the archive.
@@ -24,7 +27,8 @@ pub(super) async fn apply(
         KnownEvent::ReactionAdded { id, emoji, by } => react(tx, room, *id, emoji, by.id, at).await?,
         KnownEvent::ReactionRemoved { id, emoji, by } => take_back(tx, room, *id, emoji, by.id).await?,
         KnownEvent::MemberJoined { user, role } => join(tx, room, user.id, *role, at).await?,
-        KnownEvent::MemberLeft { user, .. } => leave(tx, room, user.id).await?,
+        KnownEvent::MemberLeft { user, by } => leave(tx, room, user.id, (user.id != by.id).then_some(at)).await?,
+        KnownEvent::RoomChanged { change, .. } => drop(rooms::change(tx, room, change, at).await?),
     }
     Ok(true)
 }
@@ -114,27 +118,56 @@ async fn take_back(
     Ok(())
 }
 
-/// Who is in already gets the new role and keeps the place of joining.
+/// Who is in already gets the new role and keeps the place of joining. Who was taken out is back.
 async fn join(tx: &mut Connection, room: RoomId, user: UserId, role: Role, at: Position) -> Result<(), sqlx::Error> {
+    let (word, moderator) = kept_role(role);
     sqlx::query(
-        "insert into memberships (room, account, role, joined_epoch, joined_offset) values ($1, $2, $3, $4, $5)
-         on conflict (room, account) do update set role = excluded.role",
+        "insert into memberships (room, account, role, moderator, joined_epoch, joined_offset)
+         values ($1, $2, $3, $4, $5, $6)
+         on conflict (room, account) do update set role = excluded.role, moderator = excluded.moderator",
     )
     .bind(room.0)
     .bind(user.0)
-    .bind(role.as_str())
+    .bind(word)
+    .bind(moderator)
+    .bind(i64::from(at.epoch))
+    .bind(signed(at.offset))
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query("delete from removals where room = $1 and account = $2").bind(room.0).bind(user.0).execute(tx).await?;
+    Ok(())
+}
+
+/// `taken_out`: where somebody else took them out.
+async fn leave(
+    tx: &mut Connection,
+    room: RoomId,
+    user: UserId,
+    taken_out: Option<Position>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from memberships where room = $1 and account = $2")
+        .bind(room.0)
+        .bind(user.0)
+        .execute(&mut *tx)
+        .await?;
+    if let Some(at) = taken_out {
+        remove(tx, room, user, at).await?;
+    }
+    Ok(())
+}
+
+/// Nobody whom the store does not know is removed: a record may name anybody.
+pub(super) async fn remove(tx: &mut Connection, room: RoomId, user: UserId, at: Position) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into removals (room, account, epoch, offset_no)
+         select $1, $2, $3, $4 where exists (select 1 from accounts where id = $2)
+         on conflict (room, account) do update set epoch = excluded.epoch, offset_no = excluded.offset_no",
+    )
+    .bind(room.0)
+    .bind(user.0)
     .bind(i64::from(at.epoch))
     .bind(signed(at.offset))
     .execute(tx)
     .await?;
-    Ok(())
-}
-
-async fn leave(tx: &mut Connection, room: RoomId, user: UserId) -> Result<(), sqlx::Error> {
-    sqlx::query("delete from memberships where room = $1 and account = $2")
-        .bind(room.0)
-        .bind(user.0)
-        .execute(tx)
-        .await?;
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! Brings the rows for [`Replay`], page by page, and puts right what it finds wrong.
 
-use super::{Connection, bulk, chains, upkeep::digest};
+use super::{Connection, bulk, chains, projection, rooms, upkeep::digest};
 use crate::store::{
-    Replay, RoomRow, StoreError,
+    Replay, RoomKey, RoomRow, StoreError,
     replay::{ArchivedRow, MemberRow, MessageRow},
-    row::{position, signed},
+    row::{kept_role, position, role_word, signed, unknown_word},
     search::{IndexedText, NewTerms, place},
 };
 use app::model::{MessageId, Position, RoomId, UserId};
@@ -74,6 +74,14 @@ async fn compare(tx: &mut Connection, room: &RoomRow, replay: &mut Replay, mend:
                 if mend {
                     replay.mended += wrong.len() as u64;
                     put_members(tx, room.id, wrong).await?;
+                    put_removals(tx, room.id, replay.removed()).await?;
+                }
+                let found = rooms::by_key(tx, &RoomKey::Id(room.id)).await?;
+                if let Some((change, at)) = found.and_then(|found| replay.compare_room(&found))
+                    && mend
+                {
+                    replay.mended += 1;
+                    rooms::change(tx, room.id, &change, at).await?;
                 }
                 replay.end();
                 return Ok(());
@@ -182,14 +190,19 @@ async fn reactions(
 }
 
 async fn members(tx: &mut Connection, room: RoomId) -> Result<Vec<MemberRow>, StoreError> {
-    let rows: Vec<(Uuid, String, i64, i64)> = sqlx::query_as(
-        "select account, role, joined_epoch, joined_offset from memberships where room = $1 order by account",
-    )
+    let rows: Vec<(Uuid, String, i64, i64)> = sqlx::query_as(concat!(
+        "select m.account, ",
+        role_word!(),
+        ", m.joined_epoch, m.joined_offset from memberships m where m.room = $1 order by m.account"
+    ))
     .bind(room.0)
     .fetch_all(tx)
     .await?;
-    let member = |(user, role, epoch, offset)| MemberRow { user: UserId(user), role, at: position(epoch, offset) };
-    Ok(rows.into_iter().map(member).collect())
+    let member = |(user, role, epoch, offset): (Uuid, String, i64, i64)| {
+        let role = role.parse().map_err(unknown_word)?;
+        Ok(MemberRow { user: UserId(user), role, at: position(epoch, offset) })
+    };
+    rows.into_iter().map(member).collect()
 }
 
 async fn take_out(tx: &mut Connection, room: RoomId, ids: &[MessageId]) -> Result<(), StoreError> {
@@ -254,16 +267,32 @@ async fn put_members(
             .execute(&mut *tx)
             .await?;
         let Some(row) = row else { continue };
+        let (word, moderator) = kept_role(row.role);
         sqlx::query(
-            "insert into memberships (room, account, role, joined_epoch, joined_offset) values ($1, $2, $3, $4, $5)",
+            "insert into memberships (room, account, role, moderator, joined_epoch, joined_offset)
+             values ($1, $2, $3, $4, $5, $6)",
         )
         .bind(room.0)
         .bind(user.0)
-        .bind(&row.role)
+        .bind(word)
+        .bind(moderator)
         .bind(i64::from(row.at.epoch))
         .bind(signed(row.at.offset))
         .execute(&mut *tx)
         .await?;
+    }
+    Ok(())
+}
+
+/// Of what the version before has folded, nobody is known to have been taken out.
+async fn put_removals(
+    tx: &mut Connection,
+    room: RoomId,
+    removed: impl Iterator<Item = (UserId, Position)>,
+) -> Result<(), StoreError> {
+    sqlx::query("delete from removals where room = $1").bind(room.0).execute(&mut *tx).await?;
+    for (user, at) in removed {
+        projection::remove(tx, room, user, at).await?;
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use super::{Connection, bulk, lookup, messages::MessageRow};
 use crate::store::{
     Found, RoomRow, Search, StoreError,
-    search::{IndexedText, NAMED_ROOMS, NewTerms, place_of, room_row, room_term},
+    row::RoomColumns,
+    search::{IndexedText, NAMED_ROOMS, NewTerms, place_of, room_term},
 };
 use app::model::{Message, MessageId, RoomId};
 use uuid::Uuid;
@@ -13,20 +14,14 @@ use uuid::Uuid;
 pub(in super::super) struct HitRow {
     #[sqlx(flatten)]
     message: MessageRow,
-    room_id: Uuid,
-    room_slug: String,
-    room_name: String,
-    visibility: String,
-    partition_no: i64,
+    #[sqlx(flatten)]
+    room: RoomColumns,
 }
 
 /// The columns of a [`HitRow`], of a message `m` by an author `a` in a room `r`.
 macro_rules! hit_columns {
     () => {
-        concat!(
-            message_columns!(),
-            ", r.id as room_id, r.slug as room_slug, r.name as room_name, r.visibility, r.partition_no"
-        )
+        concat!(message_columns!(), ", ", room_columns!())
     };
 }
 pub(in super::super) use hit_columns;
@@ -34,8 +29,7 @@ pub(in super::super) use hit_columns;
 impl TryFrom<HitRow> for (RoomRow, Message) {
     type Error = StoreError;
     fn try_from(row: HitRow) -> Result<Self, StoreError> {
-        let room = room_row(row.room_id, row.room_slug, row.room_name, &row.visibility, row.partition_no)?;
-        Ok((room, row.message.try_into()?))
+        Ok((row.room.try_into()?, row.message.try_into()?))
     }
 }
 

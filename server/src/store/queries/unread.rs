@@ -49,7 +49,7 @@ pub(super) async fn of(conn: &mut Connection, user: &User) -> Result<Vec<Unread>
              from memberships m join rooms o on o.id = m.room
                   left join read_markers r on r.room = m.room and r.account = m.account
                   left join notification_levels l on l.room = m.room and l.account = m.account
-             where m.account = $1 limit $3
+             where m.account = $1 and not o.archived limit $3
          ) as k",
     )
     .bind(user.id.0)

@@ -4,7 +4,7 @@ use super::{Adapter, Connection, bulk, chains, migrations, progress, replay, res
 use crate::store::{
     Archived, DeadLetter, Placed, Replay, Revived, RoomRow, Schema, StoreError, Upkeep,
     chain::{Digest, Link},
-    row::{position, signed, small, unknown_word, unsigned},
+    row::{RoomColumns, position, room_columns, signed, small, unsigned},
 };
 use app::model::{Millis, Position, RoomId, UserId};
 use async_trait::async_trait;
@@ -277,18 +277,13 @@ pub(super) fn digest(bytes: &[u8], at: Position) -> Result<Digest, StoreError> {
 }
 
 async fn rooms_after(conn: &mut Connection, after: Option<RoomId>, limit: u32) -> Result<Vec<RoomRow>, StoreError> {
-    let rows: Vec<(Uuid, String, String, String, i64)> =
-        sqlx::query_as("select id, slug, name, visibility, partition_no from rooms where id > $1 order by id limit $2")
+    let rows: Vec<RoomColumns> =
+        sqlx::query_as(concat!("select ", room_columns!(), " from rooms r where r.id > $1 order by r.id limit $2"))
             .bind(after.map_or(Uuid::nil(), |room| room.0))
             .bind(i64::from(limit))
             .fetch_all(conn)
             .await?;
-    rows.into_iter()
-        .map(|(id, slug, name, visibility, partition)| {
-            let visibility = visibility.parse().map_err(unknown_word)?;
-            Ok(RoomRow { id: RoomId(id), slug, name, visibility, partition: small(partition) })
-        })
-        .collect()
+    rows.into_iter().map(RoomRow::try_from).collect()
 }
 
 /// Makes the chain anew over everything after the last event without a digest.

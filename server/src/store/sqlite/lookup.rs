@@ -9,6 +9,7 @@ use crate::{
     search::Phrase,
     store::{
         Search, StoreError,
+        row::room_columns,
         search::{author_term, place},
     },
 };

@@ -161,7 +161,13 @@ async fn notices_reach_every_node(mut fleet: Fleet) {
     let notices = [
         Notice::SessionsEnded { sessions: vec![SessionId::new(), SessionId::new()] },
         Notice::Typing { room: RoomId::new(), user: "lin".into() },
-        Notice::MemberChanged { room: RoomId::new(), user: UserId::new(), role: None, at: Position::new(1, 7) },
+        Notice::MemberChanged {
+            room: RoomId::new(),
+            user: UserId::new(),
+            role: None,
+            at: Position::new(1, 7),
+            removed: false,
+        },
     ];
     for notice in &notices {
         for node in &fleet.nodes {

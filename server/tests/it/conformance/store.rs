@@ -9,8 +9,10 @@ mod files;
 mod fold;
 mod fold_kinds;
 mod history;
+mod invites;
 mod operation;
 mod rooms;
+mod running;
 mod search;
 mod sessions;
 mod unread;
@@ -75,6 +77,18 @@ of_both_adapters! {
         members_are_listed_by_name_whatever_its_case,
         who_joins_twice_has_the_last_role_and_who_leaves_has_none,
         a_read_marker_moves_forward_only;
+    running:
+        a_room_is_what_it_was_last_changed_to,
+        a_moderator_is_one_until_they_are_something_else,
+        who_was_taken_out_is_remembered_until_they_are_back,
+        an_archived_room_is_in_a_list_of_its_own,
+        rooms_are_found_by_name_and_topic_in_any_case_and_paged,
+        what_the_rows_lack_of_changes_is_found_and_put_right;
+    invites:
+        a_link_is_good_until_it_is_too_old_or_taken_back,
+        of_many_who_come_in_by_the_last_use_one_gets_in,
+        a_room_has_a_hundred_links_at_most_and_old_ones_make_room,
+        a_link_knows_what_was_folded_before_it_was_made;
     unread:
         what_others_have_posted_since_one_has_read_is_unread,
         a_mention_is_of_the_name_and_not_of_one_that_begins_alike,

@@ -1,6 +1,6 @@
 //! A small chat to test with: Ada and Lin in a room, and its log.
 
-use app::model::{Event, KnownEvent, Message, MessageId, Position, Role, RoomId, User, UserId, Visibility};
+use app::model::{Event, KnownEvent, Message, MessageId, Position, Role, RoomChange, RoomId, User, UserId, Visibility};
 use server::{
     log::Record,
     store::{AccountMade, FoldError, NewAccount, NewRoom, Placed, RoomRow, Store},
@@ -89,6 +89,15 @@ impl Chat {
         self.record(user, KnownEvent::MemberJoined { user: user.clone(), role })
     }
 
+    /// Somebody is taken out, or leaves.
+    pub fn leave(&self, user: &User, by: &User) -> Record {
+        self.record(by, KnownEvent::MemberLeft { user: user.clone(), by: by.clone() })
+    }
+
+    pub fn change(&self, change: RoomChange) -> Record {
+        self.record(&self.ada, KnownEvent::RoomChanged { by: self.ada.clone(), change })
+    }
+
     pub async fn message(&self, id: MessageId) -> Message {
         self.store.message(self.room.id, id).await.expect("read").expect("there")
     }
@@ -143,5 +152,6 @@ pub async fn room(store: &dyn Store, name: &str, visibility: Visibility, partiti
     let (id, slug) = (RoomId::new(), name.to_lowercase());
     let new = NewRoom { id, slug: slug.clone(), name: name.into(), visibility, partition, created_at: 1_000 };
     assert!(store.create_room(&new).await.expect("written"));
-    RoomRow { id, slug, name: name.into(), visibility, partition }
+    let (topic, archived, changed) = (String::new(), false, Position::START);
+    RoomRow { id, slug, name: name.into(), visibility, partition, topic, archived, changed }
 }

@@ -68,7 +68,7 @@ pub async fn a_list_of_rooms_has_ones_own_first_and_nothing_that_one_may_not_kno
         rooms.into_iter().map(|r| (r.name, r.role, r.members)).collect()
     };
     assert_eq!(
-        seen(store.rooms(Some(ada.id)).await.expect("read")),
+        seen(store.rooms(Some(ada.id), false).await.expect("read")),
         [
             ("mine".into(), Some(Role::Owner), 1),
             ("zoo".into(), Some(Role::Member), 2),
@@ -77,7 +77,7 @@ pub async fn a_list_of_rooms_has_ones_own_first_and_nothing_that_one_may_not_kno
         ]
     );
     assert_eq!(
-        seen(store.rooms(None).await.expect("read")),
+        seen(store.rooms(None, false).await.expect("read")),
         [("books".into(), None, 0), ("zoo".into(), None, 2)],
         "a visitor"
     );
@@ -92,7 +92,7 @@ pub async fn a_list_of_rooms_ends_at_500(place: &Place) {
     let own = room(&*store, "zoo", Visibility::Private, 0).await;
     join(&*store, &own, &ada, Role::Owner).await;
 
-    let rooms = store.rooms(Some(ada.id)).await.expect("read");
+    let rooms = store.rooms(Some(ada.id), false).await.expect("read");
 
     assert_eq!(rooms.len(), 500);
     assert_eq!(rooms[0].id, own.id, "one's own is never crowded out");
