@@ -1,6 +1,6 @@
 # `make help` tells what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test dev release cluster check size chaos fuzz prerequisites
+.PHONY: help run test dev release cluster check size measure chaos fuzz prerequisites
 
 # Arguments for the server: make run ARGS='--listen 127.0.0.1:4000'
 ARGS ?=
@@ -37,6 +37,10 @@ check: prerequisites ## formatting and lints, warnings are errors
 size: prerequisites ## what a browser downloads, against the budgets
 	@$(XTASK) site --release
 	@node end2end/size.mjs target/site/pkg
+
+measure: prerequisites ## how the page feels, in figures: end2end/BROWSER.md
+	@$(XTASK) build --release
+	cd end2end && npm ci --silent && MEASURE=1 PARTYLINE_PROGRAM=$(CURDIR)/target/release/partyline CHROMIUM=$$(./browser) npx playwright test --project=measure --reporter=list
 
 SEED ?= $(shell date +%s)
 MINUTES ?= 10

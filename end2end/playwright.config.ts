@@ -43,5 +43,7 @@ export default defineConfig({
     { name: 'with JavaScript', testMatch: ['both/*.spec.ts', 'browser/*.spec.ts'] },
     { name: 'without JavaScript', testMatch: 'both/*.spec.ts', use: withoutJavaScript },
     { name: 'cluster', testMatch: 'cluster/*.spec.ts' },
+    // Figures, not tests: `make measure`.
+    ...(process.env.MEASURE ? [{ name: 'measure', testMatch: 'measure/*.spec.ts', timeout: 900_000, use: { trace: 'off' as const } }] : []),
   ],
 });

@@ -44,10 +44,10 @@ export class Server {
   }
 
   /** One process, files in a temporary folder. */
-  static async embedded(): Promise<Server> {
+  static async embedded(settings: Record<string, string> = {}): Promise<Server> {
     const data = mkdtempSync(join(tmpdir(), 'partyline-e2e-'));
     const dispose = () => rmSync(data, { recursive: true, force: true });
-    return new Server('embedded', await freePort(), { PARTYLINE_DATA_DIR: data }, dispose).start();
+    return new Server('embedded', await freePort(), { PARTYLINE_DATA_DIR: data, ...settings }, dispose).start();
   }
 
   /** One node of a cluster; `settings` name the services. */

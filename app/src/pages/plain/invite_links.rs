@@ -19,7 +19,11 @@ pub fn InviteLinks(
         view! {
             <div class="note new-link" role="status">
                 <p>"Your link. It is shown this once: copy it now."</p>
-                <output class="link-text">{link}</output>
+                <output class="link-text">{link.clone()}</output>
+                // The script of plain pages shows it.
+                <button type="button" class="button" data-copy=link hidden>
+                    "Copy"
+                </button>
             </div>
         }
     });
