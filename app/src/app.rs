@@ -33,8 +33,10 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="theme-color" media="(prefers-color-scheme: light)" content="#fbfaf7" />
                 <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#11151b" />
                 <meta name="description" content="A chat that never loses a message." />
+                <link rel="manifest" href="/manifest.webmanifest" />
                 <link id="icon" rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <HashedStylesheet options=options.clone() id="style" />
+                <script defer src="/offline.js"></script>
                 {if crate::pages::is_live() {
                     view! {
                         <AutoReload options=options.clone() />
@@ -65,7 +67,7 @@ fn set_policy() {
         if std::env::var_os("LEPTOS_WATCH").is_some() { " ws://127.0.0.1:3001 ws://localhost:3001" } else { "" };
     let policy = format!(
         "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
-         connect-src 'self'{reload}; img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'self'; \
+         connect-src 'self'{reload}; img-src 'self' data:; font-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; \
          frame-ancestors 'none'"
     );
     if let Ok(value) = http::HeaderValue::from_str(&policy) {

@@ -48,11 +48,11 @@ export const test = base.extend<ForTest, ForWorker>({
 
   expectedComplaints: [[], { option: true }],
 
-  newPerson: async ({ browser, contextOptions, javaScriptEnabled, expectedComplaints }, use) => {
+  newPerson: async ({ browser, contextOptions, javaScriptEnabled, serviceWorkers, expectedComplaints }, use) => {
     const contexts: BrowserContext[] = [];
     const complaints: string[] = [];
     await use(async (as) => {
-      const context = await newContext(browser, { ...contextOptions, javaScriptEnabled });
+      const context = await newContext(browser, { ...contextOptions, javaScriptEnabled, serviceWorkers });
       contexts.push(context);
       if (as) await context.addCookies([cookieOf(as)]);
       const page = await context.newPage();
@@ -82,6 +82,8 @@ function cookieOf(account: Account) {
 
 function watch(page: Page, complaints: string[]): void {
   page.on('console', (message) => {
+    // Playwright's own, where it blocks them.
+    if (message.text().startsWith('Service Worker registration blocked')) return;
     if (['error', 'warning'].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
   });
   page.on('pageerror', (error) => complaints.push(String(error)));

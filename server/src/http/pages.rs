@@ -5,6 +5,7 @@ use super::{Web, identity::Identity};
 use app::{
     App,
     backend::{PublicUrl, SharedBackend, Viewer},
+    model::SessionId,
     shell,
 };
 use axum::{
@@ -17,6 +18,7 @@ use axum::{
 };
 use leptos::prelude::{LeptosOptions, provide_context, use_context};
 use leptos_axum::{AxumRouteListing, LeptosRoutes, file_and_error_handler_with_context, generate_route_list};
+use sha2::{Digest, Sha256};
 
 /// Where the site's files are; the rest is fixed.
 fn options() -> LeptosOptions {
@@ -78,11 +80,25 @@ async fn keep_to_oneself(State(trustworthy): State<bool>, request: Request, next
 
 /// A page is one person's: nothing between may keep it, whatever its address looks like. The site's files are
 /// everybody's, and asked for anew after each update.
+///
+/// What a browser keeps of pages to be read without a network (`public/offline-worker.js`) it keeps for this one session:
+/// the header says for which, and that there is none.
 async fn caching(State(()): State<()>, request: Request, next: Next) -> Response {
+    let session = request.extensions().get::<Identity>().and_then(Identity::viewer).map(|viewer| viewer.session);
     let mut response = next.run(request).await;
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let ours = ["text/css", "text/javascript", "application/wasm", "image/"].iter().any(|k| kind.starts_with(k));
     let value = if ours && response.status().is_success() { "no-cache" } else { "no-store, private" };
+    let page = kind.starts_with("text/html");
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(value));
+    if page && let Ok(viewer) = HeaderValue::from_str(&session.map(fingerprint).unwrap_or_default()) {
+        response.headers_mut().insert("partyline-viewer", viewer);
+    }
     response
+}
+
+/// Tells sessions apart, and nothing else.
+fn fingerprint(session: SessionId) -> String {
+    let digest = Sha256::new().chain_update("partyline-viewer").chain_update(session.0.as_bytes()).finalize();
+    digest[..12].iter().map(|byte| format!("{byte:02x}")).collect()
 }

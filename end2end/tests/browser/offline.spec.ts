@@ -1,0 +1,59 @@
+// Without a network: the last rooms can be read, by whoever read them before and by nobody else.
+import { expect, test } from '../../support/fixtures.ts';
+import { RoomPage } from '../../support/pages.ts';
+import type { Page } from '@playwright/test';
+
+test.use({
+  serviceWorkers: 'allow',
+  // Without a network browsers say so.
+  expectedComplaints: [/ERR_INTERNET_DISCONNECTED|Failed to load resource|WebSocket connection|net::ERR/] as never,
+});
+
+const controlled = (page: Page) => page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+
+test('a room that was open is there without a network, and what is written meanwhile goes out later', async ({ api, server, newPerson }) => {
+  const ada = await api.register('Ada');
+  const [room, other] = [await api.room(ada), await api.room(ada)];
+  await api.post(ada, room, 'kept for the train');
+  const page = await newPerson(ada);
+  await page.goto(server.url);
+  await controlled(page);
+  const chat = await new RoomPage(page).open(server.url, room);
+  await expect(chat.message('kept for the train')).toBeVisible();
+  // The copy is made after the page is there.
+  await page.waitForFunction(async (slug) => {
+    const names = (await caches.keys()).filter((name) => name.startsWith('pages-'));
+    return names.length === 1 && (await (await caches.open(names[0]!)).match(`/rooms/${slug}`)) !== undefined;
+  }, room.slug);
+
+  await page.context().setOffline(true);
+  await page.reload();
+  await expect(chat.message('kept for the train')).toBeVisible();
+  await chat.say('written in a tunnel');
+  await expect(chat.message('written in a tunnel')).toBeVisible();
+  await page.goto(`${server.url}/rooms/${other.slug}`);
+  await expect(page.getByRole('heading', { name: 'No connection' })).toBeVisible();
+
+  await page.context().setOffline(false);
+  await page.goto(`${server.url}/rooms/${room.slug}`);
+  await expect(chat.message('written in a tunnel')).toBeVisible();
+  await expect.poll(async () => (await api.history(room, ada)).map((message) => message.body)).toContain('written in a tunnel');
+});
+
+test('what was kept for one person is gone with their session', async ({ api, server, newPerson }) => {
+  const ada = await api.register('Ada');
+  const room = await api.room(ada, undefined, 'private');
+  await api.post(ada, room, 'for Ada alone');
+  const page = await newPerson(ada);
+  await page.goto(server.url);
+  await controlled(page);
+  await new RoomPage(page).open(server.url, room);
+  await page.waitForFunction(async () => (await caches.keys()).some((name) => name.startsWith('pages-')));
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await expect(page.getByRole('link', { name: 'Sign in' }).first()).toBeVisible();
+  await page.waitForFunction(async () => !(await caches.keys()).some((name) => name.startsWith('pages-')));
+  await page.context().setOffline(true);
+  await page.goto(`${server.url}/rooms/${room.slug}`);
+  await expect(page.getByRole('heading', { name: 'No connection' })).toBeVisible();
+  await expect(page.getByText('for Ada alone')).toHaveCount(0);
+});
