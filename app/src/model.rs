@@ -10,12 +10,14 @@ use uuid::Uuid;
 mod emoji;
 mod level;
 mod names;
+mod people;
 mod rest;
 mod search;
 
 pub use emoji::Emoji;
 pub use level::NotificationLevel;
 pub use names::{DisplayName, RoomName, Username};
+pub use people::{AccountChange, AccountInfo, AccountList, AuditEntry, AuditLog, RoomInfo, RoomList, SessionInfo};
 pub use rest::Rest;
 pub use search::{FoundIn, Piece, SearchHit, SearchPage, SearchQuery};
 

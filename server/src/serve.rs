@@ -13,7 +13,7 @@ use crate::{
     },
     operator,
     pipeline::{
-        self, Health, index, persist, relay,
+        self, Health, index, persist, relay, sweep,
         watch::{self as comparing, Watch},
     },
     service::Service,
@@ -130,6 +130,7 @@ impl Server {
         if config.parts.contains(&Part::Persist) {
             parts.spawn(operator::watch::run(log.clone(), upkeep, fanout.clone(), stop_parts.clone()));
             parts.spawn(index::run(store.clone(), stop_parts.clone()));
+            parts.spawn(sweep::run(store.clone(), stop_parts.clone()));
             let (log, store, health, stop) = (log.clone(), store.clone(), health.clone(), stop_parts.clone());
             let guard = guard.clone();
             let of_run = health.clone();

@@ -5,12 +5,16 @@
 
 mod account;
 mod messages;
+#[cfg(not(feature = "hydrate"))]
+mod people;
 mod rooms;
 #[cfg(not(feature = "hydrate"))]
 mod search;
 
 pub use account::*;
 pub use messages::*;
+#[cfg(not(feature = "hydrate"))]
+pub use people::*;
 pub use rooms::*;
 #[cfg(not(feature = "hydrate"))]
 pub use search::*;

@@ -17,7 +17,9 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await api.call('PUT', `/rooms/${room.id}/messages/${id}/reactions/${encodeURIComponent('👍')}`, ada.token);
       const last = await api.post(lin, room, 'the last');
       await api.history(room, ada, last.at);
-      const [member, visitor] = [await newPerson(ada), await newPerson()];
+      const eve = await api.register('Eve');
+      server.makeAdmin(eve.username);
+      const [member, visitor, admin] = [await newPerson(ada), await newPerson(), await newPerson(eve)];
       for (const [page, path] of [
         [member, '/'],
         [member, `/rooms/${room.slug}`],
@@ -30,6 +32,12 @@ for (const colorScheme of ['light', 'dark'] as const) {
         [visitor, '/login'],
         [visitor, '/register'],
         [visitor, '/rooms/never-made'],
+        [member, '/me'],
+        [member, '/me?error=forbidden&of=password'],
+        [admin, '/me?done=name'],
+        [admin, '/admin'],
+        [admin, '/admin/log'],
+        [admin, '/admin/rooms'],
       ] as const) {
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
         await page.setViewportSize({ width, height: 800 });

@@ -31,7 +31,9 @@ for (const colorScheme of ['light', 'dark'] as const) {
   for (const width of [390, 1280]) {
     test(`pages at ${width} px, ${colorScheme}`, async ({ api, server, newPerson }) => {
       const { ada, room } = await conversation(api);
-      const [member, visitor] = [await newPerson(ada), await newPerson()];
+      const eve = await api.register('Eve');
+      server.makeAdmin(eve.username);
+      const [member, visitor, admin] = [await newPerson(ada), await newPerson(), await newPerson(eve)];
       for (const [name, page, path] of [
         ['room', member, `/rooms/${room.slug}`],
         ['rooms', member, '/'],
@@ -40,6 +42,10 @@ for (const colorScheme of ['light', 'dark'] as const) {
         ['search', member, '/search?q=the'],
         ['login', visitor, '/login'],
         ['register', visitor, '/register'],
+        ['me', member, '/me'],
+        ['admin', admin, '/admin'],
+        ['admin-log', admin, '/admin/log'],
+        ['admin-rooms', admin, '/admin/rooms'],
         ['missing', visitor, '/rooms/never-made'],
       ] as const) {
         await page.emulateMedia({ colorScheme });

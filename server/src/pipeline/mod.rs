@@ -14,6 +14,7 @@ pub mod index;
 pub mod persist;
 mod posts;
 pub mod relay;
+pub mod sweep;
 pub mod watch;
 
 /// The wait before a failed part is started again: doubled each time up to the longest, and back to the shortest once

@@ -34,6 +34,7 @@ mod direct;
 mod limits;
 mod messages;
 mod once;
+mod people;
 mod retries;
 mod roles;
 mod rooms;

@@ -18,6 +18,7 @@ use bytes::Bytes;
 
 pub mod chain;
 mod failure;
+mod people;
 pub mod postgres;
 mod replay;
 mod row;
@@ -25,6 +26,7 @@ mod search;
 pub mod sqlite;
 mod upkeep;
 
+pub use people::{Act, Acted, People};
 pub use replay::{Differences, Replay};
 pub use search::{Found, FoundAt, NotAPlace, Search};
 pub use upkeep::{Archived, DeadLetter, Revived, Schema, Upkeep};
@@ -123,6 +125,8 @@ pub struct Account {
     pub user: User,
     /// `None`: a guest, who cannot sign in again.
     pub password_hash: Option<String>,
+    /// An administrator does not let them in.
+    pub suspended: bool,
 }
 
 /// A session to be begun.
@@ -265,7 +269,7 @@ pub struct PostedRow {
 ///
 /// No call waits longer than 10 s.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: People {
     /// Is it there?
     async fn check(&self) -> Result<(), StoreError>;
     /// The generation of the log that positions are of; 1 at first.

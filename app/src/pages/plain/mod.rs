@@ -3,22 +3,35 @@
 //! The server renders them and no script follows. The browser's part has no code for them (see `pages/elsewhere.rs`):
 //! what everybody downloads is what rooms need.
 
+mod admin;
 mod login;
+mod me;
+mod page;
 mod register;
 mod search;
 mod search_form;
 
 use super::NotFoundPage;
+use admin::{AdminPage, AllRoomsPage, LogPage};
 use leptos::prelude::*;
 use leptos_router::{SsrMode, any_nested_route::IntoAnyNestedRoute, components::Route, path};
 use login::LoginPage;
+use me::MePage;
 use register::RegisterPage;
 use search::SearchPage;
 
 /// The plain pages that have the list of rooms beside them.
 #[component(transparent)]
 pub fn FramedPlainRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
-    view! { <Route path=path!("search") view=SearchPage ssr=SsrMode::Async /> }.into_inner().into_any_nested_route()
+    view! {
+        <Route path=path!("search") view=SearchPage ssr=SsrMode::Async />
+        <Route path=path!("me") view=MePage ssr=SsrMode::Async />
+        <Route path=path!("admin") view=AdminPage ssr=SsrMode::Async />
+        <Route path=path!("admin/log") view=LogPage ssr=SsrMode::Async />
+        <Route path=path!("admin/rooms") view=AllRoomsPage ssr=SsrMode::Async />
+    }
+    .into_inner()
+    .into_any_nested_route()
 }
 
 /// The plain pages that stand alone.
@@ -57,7 +70,9 @@ mod tests {
         for path in ["/", "/rooms/welcome", "/rooms/~1", "/rooms/welcome/m/0"] {
             assert!(super::live(path), "{path}");
         }
-        for path in ["", "/login", "/register", "/search", "/rooms", "/rooms/welcome/settings", "/nowhere"] {
+        for path in
+            ["", "/login", "/register", "/search", "/me", "/admin", "/rooms", "/rooms/welcome/settings", "/nowhere"]
+        {
             assert!(!super::live(path), "{path}");
         }
     }
