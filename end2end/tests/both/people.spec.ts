@@ -4,7 +4,7 @@ import { expect, test } from '../../support/fixtures.ts';
 import { signIn, signOutButton } from '../../support/pages.ts';
 
 // A page that is not there is answered as such, and so is a socket of a session that has ended; browsers say so.
-test.use({ expectedComplaints: [/status of 404/, /WebSocket connection .* failed/, /preloaded using link preload/] as never });
+test.use({ expectedComplaints: [/status of 404|WebSocket connection .* failed|preloaded using link preload/] as never });
 
 test('a person takes another name, which older messages show too', async ({ api, server, newPerson }) => {
   const ada = await api.register('Ada');
