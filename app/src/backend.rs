@@ -9,8 +9,11 @@ use crate::{
     },
 };
 
+mod people;
+
 pub use crate::model::{HistoryQuery, Member, SearchPage, SearchQuery};
 use async_trait::async_trait;
+pub use people::People;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -111,7 +114,7 @@ pub struct PublicUrl(pub String);
 /// `room` is an id or a slug. A room that the viewer may not know of is
 /// [`ApiError::NotFound`], like one that is not there.
 #[async_trait]
-pub trait Backend: Send + Sync + 'static {
+pub trait Backend: People {
     /// Makes an account and signs it in.
     async fn register(&self, new: Registration) -> Result<SignedIn, ApiError>;
     /// Signs in by password.

@@ -42,6 +42,41 @@ pub fn explain_registration(code: &str, username: &str, display_name: &str) -> S
     }
 }
 
+/// What an administrator did to somebody (`…`), in the words of the log. `None`: a later version knows.
+#[cfg(not(feature = "hydrate"))]
+pub fn act(action: &str) -> Option<&'static str> {
+    Some(match action {
+        "suspend" => "suspended …",
+        "reinstate" => "reinstated …",
+        "make_admin" => "made … an administrator",
+        "unmake_admin" => "made … an administrator no longer",
+        "end_sessions" => "ended the sessions of …",
+        "set_password" => "gave … another password",
+        _ => return None,
+    })
+}
+
+/// What one just did to `of`, if that is the name of somebody.
+#[cfg(not(feature = "hydrate"))]
+pub fn done(action: &str, of: &str) -> String {
+    match (act(action), Username::parse(of)) {
+        (Some(words), Ok(name)) => format!("You {}.", words.replace('…', &format!("@{}", name.as_str()))),
+        _ => String::new(),
+    }
+}
+
+/// Why somebody could not be administered.
+#[cfg(not(feature = "hydrate"))]
+pub fn explain_act(code: &str, action: &str) -> &'static str {
+    match (code, action) {
+        ("conflict", "make_admin") => "A guest cannot be an administrator: they have to register first.",
+        ("conflict", "suspend") => "Nobody suspends themselves, and somebody has to run this installation.",
+        ("conflict", _) => "Somebody has to run this installation: make another administrator first.",
+        ("not_found", _) => "There is no such person.",
+        _ => explain(code),
+    }
+}
+
 /// Why a room was not made, as far as the name that came back tells.
 pub fn explain_new_room(code: &str, name: &str) -> String {
     match (code, RoomName::parse(name)) {

@@ -1,5 +1,5 @@
 // Servers under test: the program that people start, on a free port, with data of its own.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -53,6 +53,12 @@ export class Server {
   /** One node of a cluster; `settings` name the services. */
   static async node(name: string, settings: Record<string, string>): Promise<Server> {
     return new Server(name, await freePort(), settings, () => {}).start();
+  }
+
+  /** Makes somebody an administrator. Sessions that were used just before learn of it within 10 s. */
+  makeAdmin(username: string): void {
+    const env = { PATH: process.env.PATH ?? '', ...this.settings };
+    execFileSync(program, ['admin', 'make-admin', username], { cwd: root, env, timeout: 30_000 });
   }
 
   /** Starts it, again on the same port and data if it ran before. */

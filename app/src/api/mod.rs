@@ -5,6 +5,8 @@
 
 mod account;
 mod messages;
+#[cfg(not(feature = "hydrate"))]
+mod people;
 mod rooms;
 #[cfg(not(feature = "hydrate"))]
 mod running;
@@ -13,6 +15,8 @@ mod search;
 
 pub use account::*;
 pub use messages::*;
+#[cfg(not(feature = "hydrate"))]
+pub use people::*;
 pub use rooms::*;
 #[cfg(not(feature = "hydrate"))]
 pub use running::*;

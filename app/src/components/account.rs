@@ -33,10 +33,10 @@ pub fn Account() -> impl IntoView {
             view! {
                 <div class="me">
                     <Avatar user=me />
-                    <p>
+                    <a rel="external" href="/me">
                         <strong data-testid="me">{name}</strong>
                         <span class="hint">{kind}</span>
-                    </p>
+                    </a>
                     <form method="post" action=SignOut::url()>
                         <button class="button quiet">"Sign out"</button>
                     </form>

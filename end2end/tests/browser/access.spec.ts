@@ -20,7 +20,14 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await api.call('PATCH', `/rooms/${room.id}`, ada.token, { topic: 'What everybody can use' });
       const link = await (await api.call('POST', `/rooms/${room.id}/invites`, ada.token, {})).json();
       const invite = new URL(link.url).pathname;
-      const [member, visitor, reader] = [await newPerson(ada), await newPerson(), await newPerson(lin)];
+      const eve = await api.register('Eve');
+      server.makeAdmin(eve.username);
+      const [member, visitor, reader, admin] = [
+        await newPerson(ada),
+        await newPerson(),
+        await newPerson(lin),
+        await newPerson(eve),
+      ];
       for (const [page, path] of [
         [member, '/'],
         [member, `/rooms/${room.slug}`],
@@ -40,6 +47,12 @@ for (const colorScheme of ['light', 'dark'] as const) {
         [visitor, '/login'],
         [visitor, '/register'],
         [visitor, '/rooms/never-made'],
+        [member, '/me'],
+        [member, '/me?error=forbidden&of=password'],
+        [admin, '/me?done=name'],
+        [admin, '/admin'],
+        [admin, '/admin/log'],
+        [admin, '/admin/rooms'],
       ] as const) {
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
         await page.setViewportSize({ width, height: 800 });

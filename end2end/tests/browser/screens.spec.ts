@@ -34,7 +34,9 @@ for (const colorScheme of ['light', 'dark'] as const) {
       const what = { topic: 'Every Sunday along the quay, in any weather' };
       await api.call('PATCH', `/rooms/${room.id}`, ada.token, what);
       const link = await (await api.call('POST', `/rooms/${room.id}/invites`, ada.token, { uses: 5 })).json();
-      const [member, visitor] = [await newPerson(ada), await newPerson()];
+      const eve = await api.register('Eve');
+      server.makeAdmin(eve.username);
+      const [member, visitor, admin] = [await newPerson(ada), await newPerson(), await newPerson(eve)];
       for (const [name, page, path] of [
         ['room', member, `/rooms/${room.slug}`],
         ['rooms', member, '/'],
@@ -47,6 +49,10 @@ for (const colorScheme of ['light', 'dark'] as const) {
         ['invite', visitor, new URL(link.url).pathname],
         ['login', visitor, '/login'],
         ['register', visitor, '/register'],
+        ['me', member, '/me'],
+        ['admin', admin, '/admin'],
+        ['admin-log', admin, '/admin/log'],
+        ['admin-rooms', admin, '/admin/rooms'],
         ['missing', visitor, '/rooms/never-made'],
       ] as const) {
         await page.emulateMedia({ colorScheme });

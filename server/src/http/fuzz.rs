@@ -1,7 +1,10 @@
 //! What requests bring, for [`crate::fuzz`].
 
-use super::{Origins, identity, messages, rooms, sessions, socket};
-use app::backend::{HistoryQuery, NewMessage, Registration, SearchQuery};
+use super::{Origins, identity, messages, people, rooms, sessions, socket};
+use app::{
+    backend::{HistoryQuery, NewMessage, Registration, SearchQuery},
+    model::AccountChange,
+};
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use serde::de::DeserializeOwned;
 
@@ -38,6 +41,9 @@ pub(crate) fn bodies(data: &[u8]) {
     let _ = read::<rooms::NewRoom>(data);
     let _ = read::<messages::NewBody>(data);
     let _ = read::<messages::ReadUpTo>(data);
+    let _ = read::<people::Rename>(data);
+    let _ = read::<people::NewPassword>(data);
+    let _ = read::<AccountChange>(data);
     if let Some(new) = read::<NewMessage>(data) {
         let again = serde_json::to_vec(&new).expect("a message is plain data");
         assert_eq!(read::<NewMessage>(&again), Some(new));

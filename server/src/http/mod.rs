@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderValue, Method, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{delete, get, post, put},
+    routing::{delete, get, patch, post, put},
 };
 use std::{sync::Arc, time::Instant};
 use tokio::sync::watch;
@@ -31,6 +31,7 @@ mod invites;
 mod listen;
 mod messages;
 mod pages;
+mod people;
 mod problem;
 mod rooms;
 mod search;
@@ -108,7 +109,10 @@ fn api() -> Router<Web> {
         .route("/sessions", post(sessions::sign_in).delete(sessions::sign_out_everywhere))
         .route("/sessions/refresh", post(sessions::refresh))
         .route("/sessions/current", delete(sessions::sign_out))
-        .route("/me", get(sessions::me))
+        .route("/sessions/{session}", delete(people::end_session))
+        .route("/me", get(sessions::me).patch(people::rename))
+        .route("/me/password", put(people::change_password))
+        .route("/me/sessions", get(people::sessions).delete(people::end_others))
         .route("/me/unread", get(rooms::unread))
         .route("/me/read", put(rooms::mark_all_read))
         .route("/direct", post(rooms::direct))
@@ -128,6 +132,11 @@ fn api() -> Router<Web> {
         .route("/rooms/{room}/notifications", put(rooms::set_level))
         .route("/rooms/{room}/typing", post(messages::typing))
         .route("/search", get(search::search))
+        .route("/admin/users", get(people::accounts))
+        .route("/admin/users/{username}", patch(people::change_account))
+        .route("/admin/users/{username}/sessions", delete(people::end_sessions_of))
+        .route("/admin/log", get(people::audit_log))
+        .route("/admin/rooms", get(people::rooms))
         .route("/openapi.json", get(openapi))
         .fallback(async || problem::Problem(ApiError::NotFound))
         .layer(no_store())

@@ -6,10 +6,10 @@ use crate::{
     fanout::{self, Fanout, Notice},
     log::Entry,
     operator::rebuild,
-    store::{DeadLetter, Placed, Revived, RoomKey, Upkeep},
+    store::{Act, Acted, DeadLetter, Placed, Revived, RoomKey, Upkeep},
 };
 use anyhow::Context;
-use app::model::{Position, SessionId, User, Username};
+use app::model::{AccountChange, Position, SessionId, User, Username};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 
@@ -101,8 +101,8 @@ pub async fn discard(store: &dyn Upkeep, letter: Letter) -> anyhow::Result<()> {
 pub async fn make_admin(store: &dyn Upkeep, username: &str) -> anyhow::Result<()> {
     let user = person(store, username).await?;
     anyhow::ensure!(!user.guest, "{} is a guest: they have to register first", user.username);
-    anyhow::ensure!(store.make_admin(&user.username).await?, "there is no account {}", user.username);
-    Ok(())
+    let change = AccountChange { admin: Some(true), ..AccountChange::default() };
+    act(store, Act { change, ..act_on(&user) }).await.map(drop)
 }
 
 /// Ends every session of somebody. Nodes that are not told ([`tell`]) find out within 10 s, and their sockets within 30 s.
@@ -111,7 +111,26 @@ pub async fn make_admin(store: &dyn Upkeep, username: &str) -> anyhow::Result<()
 /// If there is no such account.
 pub async fn revoke_sessions(store: &dyn Upkeep, username: &str) -> anyhow::Result<Vec<SessionId>> {
     let user = person(store, username).await?;
-    Ok(store.end_sessions(user.id).await?)
+    act(store, Act { end_sessions: true, ..act_on(&user) }).await
+}
+
+/// What whoever runs the program does to an account.
+fn act_on(user: &User) -> Act {
+    Act {
+        by: None,
+        subject: user.username.clone(),
+        change: AccountChange::default(),
+        end_sessions: false,
+        at: crate::time::now(),
+    }
+}
+
+/// Which sessions ended by it.
+async fn act(store: &dyn Upkeep, act: Act) -> anyhow::Result<Vec<SessionId>> {
+    match store.act(&act).await? {
+        Acted::Done(ended) => Ok(ended),
+        refused => anyhow::bail!("it cannot be done to {}: {refused:?}", act.subject),
+    }
 }
 
 /// Tells the nodes of a cluster that these sessions have ended.
@@ -133,7 +152,7 @@ pub async fn reset_password(store: &dyn Upkeep, username: &str) -> anyhow::Resul
     anyhow::ensure!(!user.guest, "{} is a guest, who has no password", user.username);
     let password = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 12]>());
     let hash = Passwords::default().hash(password.clone()).await.map_err(|e| anyhow::anyhow!("hashing: {e}"))?;
-    anyhow::ensure!(store.set_password(user.id, &hash).await?, "there is no account {}", user.username);
+    anyhow::ensure!(store.set_password(&user.username, &hash).await?, "there is no account {}", user.username);
     Ok(password)
 }
 

@@ -14,6 +14,7 @@ pub mod index;
 pub mod persist;
 mod posts;
 pub mod relay;
+pub mod sweep;
 pub mod unnamed;
 pub mod watch;
 

@@ -62,6 +62,7 @@ impl Service {
         let hash = account.as_ref().and_then(|a| a.password_hash.clone());
         let fits = self.passwords.verify(password.to_owned(), hash).await?;
         match account {
+            Some(account) if fits && account.suspended => Err(ApiError::forbidden("this account is suspended")),
             Some(account) if fits => self.auth.begin(account.user).await.map_err(store_failed),
             _ => Err(ApiError::BadCredentials),
         }
@@ -124,7 +125,7 @@ impl Service {
     }
 }
 
-fn check_password(password: &str) -> Result<(), ApiError> {
+pub(super) fn check_password(password: &str) -> Result<(), ApiError> {
     if password.chars().count() < MIN_PASSWORD_CHARS {
         return Err(ApiError::invalid("a password has 8 characters at least"));
     }

@@ -39,6 +39,7 @@ mod known;
 mod limits;
 mod messages;
 mod once;
+mod people;
 mod retries;
 mod roles;
 mod rooms;

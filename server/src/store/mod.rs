@@ -20,6 +20,7 @@ use uuid::Uuid;
 pub mod chain;
 mod failure;
 mod files;
+mod people;
 pub mod postgres;
 mod replay;
 mod row;
@@ -28,6 +29,7 @@ pub mod sqlite;
 mod upkeep;
 
 pub use files::{FileRow, NewFile, PART_BYTES};
+pub use people::{Act, Acted, People};
 pub use replay::{Differences, Replay};
 pub use search::{Found, FoundAt, NotAPlace, Search};
 pub use upkeep::{Archived, DeadLetter, Revived, Schema, Upkeep};
@@ -126,6 +128,8 @@ pub struct Account {
     pub user: User,
     /// `None`: a guest, who cannot sign in again.
     pub password_hash: Option<String>,
+    /// An administrator does not let them in.
+    pub suspended: bool,
 }
 
 /// A session to be begun.
@@ -329,7 +333,7 @@ pub struct PostedRow {
 ///
 /// No call waits longer than 10 s.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: People {
     /// Is it there?
     async fn check(&self) -> Result<(), StoreError>;
     /// The generation of the log that positions are of; 1 at first.

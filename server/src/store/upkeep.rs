@@ -2,7 +2,7 @@
 
 use super::{Store, StoreError, chain::Digest, replay::Replay};
 use crate::store::{Placed, RoomRow};
-use app::model::{Millis, Position, RoomId, UserId};
+use app::model::{Millis, Position, RoomId};
 use async_trait::async_trait;
 
 /// An event of the archive, as the log's records are compared with it.
@@ -97,10 +97,9 @@ pub trait Upkeep: Store {
     /// Forgets a dead letter; `false`: there is none there.
     async fn discard(&self, partition: u32, at: Position) -> Result<bool, StoreError>;
 
-    /// Makes an account an administrator's; `false`: there is no such account, or it is a guest's.
-    async fn make_admin(&self, username: &str) -> Result<bool, StoreError>;
-    /// Gives an account another password; `false`: there is no such account, or it is a guest's.
-    async fn set_password(&self, user: UserId, hash: &str) -> Result<bool, StoreError>;
+    /// Gives an account another password and writes that into the audit log; `false`: there is no such account, or it is
+    /// a guest's.
+    async fn set_password(&self, username: &str, hash: &str) -> Result<bool, StoreError>;
 
     /// Declares that positions are of another log from now on: the generation after `from`, folded from these offsets of
     /// its partitions on. `false`: the generation is another one by now.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod accounts;
+mod administration;
 mod api;
 mod conformance;
 mod crash;

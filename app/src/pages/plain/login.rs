@@ -14,7 +14,7 @@ pub fn LoginPage() -> impl IntoView {
     let query = Query::of_page();
     let field = |name: &str| query.text(name);
     let next = url::safe_next(&field("next")).to_owned();
-    let problem = query.get("error").map(words::explain).unwrap_or_default();
+    let problem = query.get("error").map(explain).unwrap_or_default();
     let register = format!("/register?next={}", url::encode(&next));
     view! {
         <Title text="Sign in" />
@@ -38,5 +38,12 @@ pub fn LoginPage() -> impl IntoView {
             <p>"No account yet? " <a rel="external" href=register>"Register"</a></p>
             <GuestForm label="Or come in as a guest" />
         </main>
+    }
+}
+
+fn explain(code: &str) -> &'static str {
+    match code {
+        "forbidden" => "This account is suspended. Please ask whoever runs this installation.",
+        code => words::explain(code),
     }
 }

@@ -3,10 +3,13 @@
 //! The server renders them and no script follows. The browser's part has no code for them (see `pages/elsewhere.rs`):
 //! what everybody downloads is what rooms need.
 
+mod admin;
 mod directory;
 mod invite;
 mod invite_links;
 mod login;
+mod me;
+mod page;
 mod register;
 mod room_members;
 mod search;
@@ -14,11 +17,13 @@ mod search_form;
 mod settings;
 
 use super::NotFoundPage;
+use admin::{AdminPage, AllRoomsPage, LogPage};
 use directory::DirectoryPage;
 use invite::InvitePage;
 use leptos::prelude::*;
 use leptos_router::{SsrMode, any_nested_route::IntoAnyNestedRoute, components::Route, path};
 use login::LoginPage;
+use me::MePage;
 use register::RegisterPage;
 use search::SearchPage;
 use settings::SettingsPage;
@@ -30,6 +35,10 @@ pub fn FramedPlainRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
         <Route path=path!("search") view=SearchPage ssr=SsrMode::Async />
         <Route path=path!("rooms") view=DirectoryPage ssr=SsrMode::Async />
         <Route path=path!("rooms/:slug/settings") view=SettingsPage ssr=SsrMode::Async />
+        <Route path=path!("me") view=MePage ssr=SsrMode::Async />
+        <Route path=path!("admin") view=AdminPage ssr=SsrMode::Async />
+        <Route path=path!("admin/log") view=LogPage ssr=SsrMode::Async />
+        <Route path=path!("admin/rooms") view=AllRoomsPage ssr=SsrMode::Async />
     }
     .into_inner()
     .into_any_nested_route()
@@ -72,8 +81,18 @@ mod tests {
         for path in ["/", "/rooms/welcome", "/rooms/~1", "/rooms/welcome/m/0"] {
             assert!(super::live(path), "{path}");
         }
-        for path in ["", "/login", "/register", "/search", "/rooms", "/rooms/welcome/settings", "/invite/x", "/nowhere"]
-        {
+        for path in [
+            "",
+            "/login",
+            "/register",
+            "/search",
+            "/me",
+            "/admin",
+            "/rooms",
+            "/rooms/welcome/settings",
+            "/invite/x",
+            "/nowhere",
+        ] {
             assert!(!super::live(path), "{path}");
         }
     }

@@ -36,17 +36,19 @@ struct AccountRow {
     #[sqlx(flatten)]
     user: UserRow,
     password_hash: Option<String>,
+    suspended: bool,
 }
 
 pub(super) async fn by_username(conn: &mut Connection, username: &str) -> Result<Option<Account>, StoreError> {
     let row: Option<AccountRow> = sqlx::query_as(
-        "select id as account, username, display_name, guest, admin, password_hash
+        "select id as account, username, display_name, guest, admin, password_hash,
+                suspended_at is not null as suspended
          from accounts where username = $1",
     )
     .bind(username)
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| Account { user: row.user.into(), password_hash: row.password_hash }))
+    Ok(row.map(|row| Account { user: row.user.into(), password_hash: row.password_hash, suspended: row.suspended }))
 }
 
 pub(super) async fn has_admin(conn: &mut Connection) -> Result<bool, StoreError> {

@@ -4,6 +4,7 @@
 //! text of all other queries is the same for both.
 
 mod accounts;
+mod administration;
 mod archive;
 mod chains;
 mod files;
@@ -13,6 +14,7 @@ mod invites;
 mod members;
 mod messages;
 mod pending;
+mod people;
 mod progress;
 mod projection;
 mod replay;

@@ -29,7 +29,7 @@ pub(super) async fn live(conn: &mut Connection, id: SessionId, now: Millis) -> R
     let row: Option<UserRow> = sqlx::query_as(
         "select a.id as account, a.username, a.display_name, a.guest, a.admin
          from sessions s join accounts a on a.id = s.account
-         where s.id = $1 and s.ended_at is null and s.expires_at > $2",
+         where s.id = $1 and s.ended_at is null and s.expires_at > $2 and a.suspended_at is null",
     )
     .bind(id.0)
     .bind(now)

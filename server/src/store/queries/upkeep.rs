@@ -1,12 +1,12 @@
 //! The commands of operators.
 
-use super::{Adapter, Connection, bulk, chains, migrations, progress, replay, restore};
+use super::{Adapter, Connection, administration, bulk, chains, migrations, progress, replay, restore};
 use crate::store::{
     Archived, DeadLetter, Placed, Replay, Revived, RoomRow, Schema, StoreError, Upkeep,
     chain::{Digest, Link},
     row::{RoomColumns, position, room_columns, signed, small, unsigned},
 };
-use app::model::{Millis, Position, RoomId, UserId};
+use app::model::{Millis, Position, RoomId};
 use async_trait::async_trait;
 use std::{future::Future, time::Duration};
 use uuid::Uuid;
@@ -204,28 +204,21 @@ impl Upkeep for Adapter {
         patiently(async { discard(&mut *self.writer().await?, partition, at).await }).await
     }
 
-    async fn make_admin(&self, username: &str) -> Result<bool, StoreError> {
+    async fn set_password(&self, username: &str, hash: &str) -> Result<bool, StoreError> {
         patiently(async {
-            let made = sqlx::query("update accounts set admin = $2 where username = $1 and guest = $3")
+            let mut tx = self.begin().await?;
+            let set = sqlx::query("update accounts set password_hash = $2 where username = $1 and guest = $3")
                 .bind(username)
-                .bind(true)
-                .bind(false)
-                .execute(&mut *self.writer().await?)
-                .await?;
-            Ok(made.rows_affected() == 1)
-        })
-        .await
-    }
-
-    async fn set_password(&self, user: UserId, hash: &str) -> Result<bool, StoreError> {
-        patiently(async {
-            let set = sqlx::query("update accounts set password_hash = $2 where id = $1 and guest = $3")
-                .bind(user.0)
                 .bind(hash)
                 .bind(false)
-                .execute(&mut *self.writer().await?)
+                .execute(&mut *tx)
                 .await?;
-            Ok(set.rows_affected() == 1)
+            if set.rows_affected() == 0 {
+                return Ok(false);
+            }
+            administration::record(&mut tx, None, crate::time::now(), "set_password", username, "").await?;
+            tx.commit().await?;
+            Ok(true)
         })
         .await
     }

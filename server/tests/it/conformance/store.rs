@@ -11,6 +11,7 @@ mod fold_kinds;
 mod history;
 mod invites;
 mod operation;
+mod people;
 mod rooms;
 mod running;
 mod search;
@@ -68,6 +69,16 @@ of_both_adapters! {
         of_many_who_bring_a_refresh_token_at_once_one_gets_a_new_one,
         a_refresh_token_of_an_expired_session_is_unknown,
         ending_all_sessions_of_an_account_spares_those_of_others;
+    people:
+        ones_own_sessions_are_listed_and_ended_and_nobody_elses,
+        a_password_is_changed_by_who_knows_the_old_one_and_the_other_sessions_end,
+        another_display_name_is_beside_older_messages_too,
+        sessions_that_have_long_been_over_are_forgotten,
+        an_act_and_its_entry_in_the_audit_log_are_one,
+        a_suspended_account_has_no_live_session,
+        there_is_always_an_administrator,
+        accounts_are_found_by_part_of_a_name_and_paged,
+        all_rooms_are_listed_but_direct_conversations;
     rooms:
         a_room_is_found_by_id_and_by_slug,
         a_slug_is_taken_once,
