@@ -4,6 +4,7 @@
 //! message is shown before the server has it.
 
 mod address;
+mod chunk;
 #[cfg(any(feature = "ssr", test))]
 mod examine;
 mod html;
@@ -11,13 +12,19 @@ mod html;
 mod properties;
 mod read;
 
+pub use chunk::Renderer;
 #[cfg(feature = "ssr")]
 pub use examine::examine;
-pub use html::{Audience, escape, html};
+pub use html::{Audience, escape};
 pub use read::{Piece, read};
 
+/// The HTML that a text has if it has no markup: paragraphs and lines. Shown of any text until it can be read.
+pub fn as_written(body: &str) -> String {
+    format!("<p>{}</p>", escape(body).replace('\n', "<br>"))
+}
+
 /// The first words of a text, without its markup and on one line.
-pub fn excerpt(body: &str, max_chars: usize) -> String {
+fn excerpt(body: &str, max_chars: usize) -> String {
     let mut text = String::new();
     read(body, &mut |piece| match piece {
         Piece::Text(words, _) | Piece::Literal(words) | Piece::Code(words) | Piece::Address(words) => {

@@ -1,6 +1,6 @@
 //! The bundle: script and WebAssembly by wasm-bindgen, the style, the assets.
 
-use crate::{compress, site::Site};
+use crate::{compress, site::Site, split};
 use anyhow::{Context, Result, ensure};
 use std::{fs, path::Path};
 use wasm_bindgen_cli_support::Bindgen;
@@ -20,9 +20,12 @@ pub fn write(site: &Site, folder: &Path) -> Result<u64> {
 
 fn script(site: &Site, pkg: &Path) -> Result<u64> {
     let name = &site.output_name;
+    let main = split::into_chunks(&site.wasm, &format!("./{name}.js"), pkg).context("splitting")?;
     Bindgen::new()
-        .input_path(&site.wasm)
+        .input_bytes(name, main)
         .out_name(name)
+        // The chunks share the memory, the stack and the table of functions.
+        .keep_lld_exports(true)
         .web(true)?
         .typescript(false)
         // Names make a panic's trace readable, and a third of the file.

@@ -10,6 +10,7 @@ mod bundle;
 mod compress;
 mod place;
 mod site;
+mod split;
 
 use anyhow::{Result, bail, ensure};
 use std::{
