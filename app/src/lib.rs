@@ -19,6 +19,7 @@ pub mod error;
 #[cfg(feature = "ssr")]
 #[doc(hidden)]
 pub mod fuzz;
+mod json;
 mod live;
 mod markdown;
 pub mod mentions;

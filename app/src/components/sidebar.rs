@@ -2,6 +2,7 @@ use super::{Account, Brand, RoomLink, SearchLine, Switcher};
 use crate::{
     direct::is_direct,
     error::ApiError,
+    json::Brought,
     live::Live,
     model::{Room, Unread},
     session,
@@ -12,9 +13,9 @@ use leptos::prelude::*;
 #[component]
 pub fn Sidebar(
     /// The rooms that the viewer may know of.
-    rooms: Resource<Result<Vec<Room>, ApiError>>,
+    rooms: Resource<Result<Vec<Room>, ApiError>, Brought>,
     /// What the viewer has not read of them.
-    unread: Resource<Result<Vec<Unread>, ApiError>>,
+    unread: Resource<Result<Vec<Unread>, ApiError>, Brought>,
 ) -> impl IntoView {
     let live = use_context::<Live>();
     view! {
