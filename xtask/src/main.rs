@@ -11,6 +11,7 @@ mod compress;
 mod place;
 mod site;
 mod split;
+mod unreached;
 
 use anyhow::{Result, bail, ensure};
 use std::{

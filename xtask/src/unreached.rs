@@ -1,0 +1,52 @@
+//! Takes out what is in the program and never runs.
+
+use anyhow::{Context, Result};
+use std::collections::HashSet;
+use walrus::{
+    FunctionId, FunctionKind, Module, ModuleConfig,
+    ir::{Call, Unreachable, Visitor, dfs_in_order},
+};
+
+/// Leptos can take a page over at once or piece by piece. A program chooses one of them where it begins (`frontend`:
+/// at once), but every view refers to its functions for both: a fifteenth of the whole.
+const NEVER: &str = "hydrate_async";
+
+/// Empties the functions that never run. What only they needed falls away when the program is written, `named`: with
+/// the names of the others.
+pub fn emptied(program: &[u8], named: bool) -> Result<Module> {
+    let mut config = ModuleConfig::new();
+    config.strict_validate(false).generate_name_section(named).generate_producers_section(named);
+    let mut module = config.parse(program).context("the rest of the program")?;
+    for id in never_run(&module) {
+        let FunctionKind::Local(function) = &mut module.funcs.get_mut(id).kind else { continue };
+        let entry = function.entry_block();
+        function.block_mut(entry).instrs = vec![(Unreachable {}.into(), Default::default())];
+    }
+    Ok(module)
+}
+
+/// By their names. The compiler makes one function of several that do the same: what others call as well stays, and so
+/// does what clears memory up.
+fn never_run(module: &Module) -> HashSet<FunctionId> {
+    let named = |id| {
+        let name = module.funcs.get(id).name.as_deref().unwrap_or_default();
+        name.contains(NEVER) && !name.contains("drop_in_place")
+    };
+    let mut found: HashSet<_> = module.funcs.iter_local().map(|(id, _)| id).filter(|id| named(*id)).collect();
+    let mut called = Called(HashSet::new());
+    for (id, function) in module.funcs.iter_local() {
+        if !found.contains(&id) {
+            dfs_in_order(&mut called, function, function.entry_block());
+        }
+    }
+    found.retain(|id| !called.0.contains(id));
+    found
+}
+
+struct Called(HashSet<FunctionId>);
+
+impl<'a> Visitor<'a> for Called {
+    fn visit_call(&mut self, call: &Call) {
+        self.0.insert(call.func);
+    }
+}
