@@ -5,6 +5,8 @@
 //! a [`Value`], and everything is taken from there by [`Source`], which says that something is wrong, not what: nobody
 //! would read it.
 
+#[cfg(test)]
+mod properties;
 mod tagged;
 
 use leptos::{

@@ -15,13 +15,8 @@ mod read;
 pub use chunk::Renderer;
 #[cfg(feature = "ssr")]
 pub use examine::examine;
-pub use html::{Audience, escape};
+pub use html::{Audience, as_written, escape};
 pub use read::{Piece, read};
-
-/// The HTML that a text has if it has no markup: paragraphs and lines. Shown of any text until it can be read.
-pub fn as_written(body: &str) -> String {
-    format!("<p>{}</p>", escape(body).replace('\n', "<br>"))
-}
 
 /// The first words of a text, without its markup and on one line.
 fn excerpt(body: &str, max_chars: usize) -> String {
@@ -35,6 +30,11 @@ fn excerpt(body: &str, max_chars: usize) -> String {
         Piece::Close(_) | Piece::Break => text.push(' '),
         Piece::Open(_) | Piece::Rule => {}
     });
+    one_line(&text, max_chars)
+}
+
+/// The first words of a text on one line, whatever is in it.
+pub fn one_line(text: &str, max_chars: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     line.chars().take(max_chars).collect()
 }

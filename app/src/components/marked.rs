@@ -1,6 +1,6 @@
 //! What people wrote, in an element of its own.
 
-use crate::markdown::{Audience, Renderer, as_written, escape};
+use crate::markdown::{Audience, Renderer, as_written, escape, one_line};
 use leptos::{
     prelude::*,
     tachys::{html::element::InnerHtmlValue, renderer::Rndr},
@@ -74,8 +74,8 @@ impl Marked {
 
     fn html_without_reader(&self) -> String {
         match self.shape {
-            Shape::Whole { .. } => as_written(&self.text),
-            Shape::Excerpt { max_chars } => escape(&self.text.chars().take(max_chars).collect::<String>()),
+            Shape::Whole { edited, .. } => as_written(&self.text, edited),
+            Shape::Excerpt { max_chars } => escape(&one_line(&self.text, max_chars)),
         }
     }
 }

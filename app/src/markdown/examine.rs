@@ -1,5 +1,6 @@
 //! Reads the HTML of messages more strictly than any browser does, for tests and fuzzing.
 
+#[cfg(feature = "ssr")]
 use super::{Audience, excerpt, html::html};
 
 /// Makes HTML of a text, as a member and as a visitor gets it, and panics if anything is in it that no message has.
