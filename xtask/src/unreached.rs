@@ -7,9 +7,9 @@ use walrus::{
     ir::{Call, Unreachable, Visitor, dfs_in_order},
 };
 
-/// Leptos can take a page over at once or piece by piece. A program chooses one of them where it begins (`frontend`:
-/// at once), but every view refers to its functions for both: a fifteenth of the whole.
-const NEVER: &str = "hydrate_async";
+/// Leptos can take over a page at once or piece by piece, or what it has made of a template. A program chooses where it
+/// begins (`frontend`: at once), but every view refers to its functions for all of them: a fifteenth of the whole.
+const NEVER: [&str; 2] = ["hydrate_async", "hydrate_from_template"];
 
 /// Empties the functions that never run. What only they needed falls away when the program is written, `named`: with
 /// the names of the others.
@@ -30,7 +30,7 @@ pub fn emptied(program: &[u8], named: bool) -> Result<Module> {
 fn never_run(module: &Module) -> HashSet<FunctionId> {
     let named = |id| {
         let name = module.funcs.get(id).name.as_deref().unwrap_or_default();
-        name.contains(NEVER) && !name.contains("drop_in_place")
+        NEVER.iter().any(|never| name.contains(never)) && !name.contains("drop_in_place")
     };
     let mut found: HashSet<_> = module.funcs.iter_local().map(|(id, _)| id).filter(|id| named(*id)).collect();
     let mut called = Called(HashSet::new());
