@@ -3,7 +3,9 @@
 //! Without JavaScript an error comes back as a word in the address. Only words
 //! from the tables here are shown, so that no link can put text on the page.
 
-use crate::model::{DisplayName, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS, RoomName, Username};
+use crate::model::RoomName;
+#[cfg(not(feature = "hydrate"))]
+use crate::model::{DisplayName, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS, Username};
 
 /// Says what `code`, one of [`crate::error::ApiError::code`], means for a form in general.
 pub fn explain(code: &str) -> &'static str {
@@ -23,6 +25,7 @@ pub fn explain(code: &str) -> &'static str {
 }
 
 /// Why an account was not made, as far as the names that came back tell.
+#[cfg(not(feature = "hydrate"))]
 pub fn explain_registration(code: &str, username: &str, display_name: &str) -> String {
     let shown = if display_name.trim().is_empty() { username } else { display_name };
     match code {

@@ -90,11 +90,6 @@ pub fn day_and_time(at: Millis) -> String {
     formatted(at, &[("dateStyle", "full"), ("timeStyle", "short")])
 }
 
-/// The same in a few characters.
-pub fn moment(at: Millis) -> String {
-    formatted(at, &[("dateStyle", "medium"), ("timeStyle", "short")])
-}
-
 /// A day, counted from 1970-01-01, as people call it.
 pub fn day_name(days: i64) -> String {
     match day(now()) - days {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rest(Map<String, Value>);
 
+#[cfg(not(feature = "hydrate"))]
 impl Rest {
     /// The fields of `whole` that `known` lacks, at any depth of objects.
     fn between(whole: Value, known: &Value) -> Self {
@@ -18,6 +19,7 @@ impl Rest {
     }
 }
 
+#[cfg(not(feature = "hydrate"))]
 fn lacking(whole: Map<String, Value>, known: &Map<String, Value>) -> Map<String, Value> {
     let more = whole.into_iter().filter_map(|(name, value)| match (value, known.get(&name)) {
         (Value::Object(whole), Some(Value::Object(known))) => {
