@@ -50,3 +50,41 @@ impl<'a> Visitor<'a> for Called {
         self.0.insert(call.func);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use walrus::{FunctionBuilder, ModuleFunctions, ir::Instr};
+
+    fn function(module: &mut Module, name: &str, calls: Option<FunctionId>) -> FunctionId {
+        let mut function = FunctionBuilder::new(&mut module.types, &[], &[]);
+        function.name(name.into());
+        match calls {
+            Some(other) => function.func_body().call(other),
+            None => function.func_body().i32_const(7).drop(),
+        };
+        let id = function.finish(vec![], &mut module.funcs);
+        module.exports.add(name, id);
+        id
+    }
+
+    fn is_empty(funcs: &ModuleFunctions, name: &str) -> bool {
+        let FunctionKind::Local(function) = &funcs.get(funcs.by_name(name).expect(name)).kind else { panic!("{name}") };
+        matches!(function.block(function.entry_block()).instrs[..], [(Instr::Unreachable(_), _)])
+    }
+
+    #[test]
+    fn what_never_runs_is_emptied_unless_something_else_calls_it() {
+        let mut module = Module::default();
+        let inner = function(&mut module, "view::hydrate_async::inner", None);
+        function(&mut module, "view::hydrate_async", Some(inner));
+        let shared = function(&mut module, "other::hydrate_async", None);
+        function(&mut module, "view::hydrate", Some(shared));
+        function(&mut module, "drop_in_place<hydrate_async>", None);
+
+        let program = emptied(&module.emit_wasm(), true).expect("a program");
+        let empty = |name| is_empty(&program.funcs, name);
+        assert!(empty("view::hydrate_async") && empty("view::hydrate_async::inner"));
+        assert!(!empty("other::hydrate_async") && !empty("view::hydrate") && !empty("drop_in_place<hydrate_async>"));
+    }
+}
