@@ -32,9 +32,10 @@ check: prerequisites ## formatting and lints, warnings are errors
 	cargo fmt --all --check
 	cargo clippy -p server -p app -p chaos --all-targets -- -D warnings
 	cargo clippy -p xtask --all-targets -- -D warnings
-	cargo clippy -p frontend --target wasm32-unknown-unknown --target-dir target/front -- -D warnings
+	cargo clippy -p frontend --features split --target wasm32-unknown-unknown --target-dir target/front -- -D warnings
 
-size: prerequisites ## what a browser downloads, against the budgets
+size: prerequisites ## what a browser downloads, against budgets and limits
+	@command -v node >/dev/null || xtask/packages nodejs
 	@$(XTASK) site --release
 	@node end2end/size.mjs target/site/pkg
 

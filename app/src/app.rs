@@ -2,7 +2,7 @@
 
 use crate::{
     badges::Count,
-    components::Hydrated,
+    components::{Hydrated, Reader},
     live::Live,
     outbox::Outbox,
     pages::{Frame, FramedPlainRoutes, HomePage, NoPageHere, PlainRoutes, RoomPage},
@@ -110,6 +110,7 @@ pub fn App() -> impl IntoView {
     provide_meta_context();
     let me = Me::provide();
     Hydrated::provide();
+    Reader::provide();
     let outbox = Outbox::provide();
     let live = Live::provide(outbox, me.0);
     view! {

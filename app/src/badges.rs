@@ -4,7 +4,7 @@
 //! a message, and one's own reading on another device are heard of.
 
 use crate::{
-    mentions::mentions,
+    mentions::calls,
     model::{Event, KnownEvent, MAX_UNREAD, MessageId, NotificationLevel, Position, RoomId, Unread, User},
 };
 use std::collections::{HashMap, VecDeque};
@@ -111,7 +111,7 @@ impl Badges {
                 if badge.heard.len() >= MAX_UNREAD as usize {
                     badge.heard.pop_front();
                 }
-                let mentions_me = badge.direct || mentions(&message.body).contains(&me.username);
+                let mentions_me = badge.direct || calls(&message.body, &me.username);
                 badge.heard.push_back(Heard { at, id: message.id, mentions_me });
             }
             Event::Known(KnownEvent::MessageDeleted { id, .. }, _) => badge.heard.retain(|heard| heard.id != *id),

@@ -1,72 +1,83 @@
 //! The one error that people and programs get to see.
 
-use leptos::server_fn::{
-    codec::JsonEncoding,
-    error::{FromServerFnError, ServerFnErrorErr},
-};
+use crate::json::{Answered, tagged};
+use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
-/// Why a request was not done. Each variant says what the caller can do about it.
-///
-/// On the wire of `/api/v1` it is an RFC 9457 problem; [`ApiError::code`] is the
-/// last segment of its `type`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "code", rename_all = "snake_case")]
-pub enum ApiError {
-    /// Fix the input.
-    #[error("{detail}")]
-    Invalid {
-        /// Which rule it breaks.
-        detail: String,
-    },
-    /// Shorten it.
-    #[error("a message may have 16 KiB at most")]
-    TooLarge,
-    /// Make it smaller.
-    #[error("a file may have {} MiB at most", crate::model::MAX_FILE_BYTES / (1024 * 1024))]
-    FileTooLarge,
-    /// Sign in.
-    #[error("please sign in")]
-    Unauthenticated,
-    /// User name and password do not fit, whichever is wrong.
-    #[error("that user name and password do not fit")]
-    BadCredentials,
-    /// Ask somebody who may.
-    #[error("{detail}")]
-    Forbidden {
-        /// What is needed.
-        detail: String,
-    },
-    /// It is not there, or not for you: the two cannot be told apart.
-    #[error("there is no such thing here")]
-    NotFound,
-    /// It is there already with another content.
-    #[error("{detail}")]
-    Conflict {
-        /// What is in the way.
-        detail: String,
-    },
-    /// Wait, then try again.
-    #[error("too many requests, please wait {retry_after_s} s")]
-    TooManyRequests {
-        /// Seconds.
-        retry_after_s: u64,
-    },
-    /// Try again: a part that the request needs is away.
-    #[error("{}", unavailable(*.outcome))]
-    Unavailable {
-        /// Whether the request may have been done all the same.
-        outcome: Outcome,
-        /// Seconds.
-        retry_after_s: u64,
-    },
-    /// The disk is full; reading goes on.
-    #[error("the server has no room left to store messages")]
-    StorageFull,
-    /// The server's fault; its log has the cause.
-    #[error("something went wrong on the server")]
-    Internal,
+tagged! { "code", "ApiError";
+    /// Why a request was not done. Each variant says what the caller can do about it.
+    ///
+    /// On the wire of `/api/v1` it is an RFC 9457 problem; [`ApiError::code`] is the
+    /// last segment of its `type`.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum ApiError {
+        /// Fix the input.
+        Invalid {
+            /// Which rule it breaks.
+            detail: String,
+        },
+        /// Shorten it.
+        TooLarge,
+        /// Make it smaller.
+        FileTooLarge,
+        /// Sign in.
+        Unauthenticated,
+        /// User name and password do not fit, whichever is wrong.
+        BadCredentials,
+        /// Ask somebody who may.
+        Forbidden {
+            /// What is needed.
+            detail: String,
+        },
+        /// It is not there, or not for you: the two cannot be told apart.
+        NotFound,
+        /// It is there already with another content.
+        Conflict {
+            /// What is in the way.
+            detail: String,
+        },
+        /// Wait, then try again.
+        TooManyRequests {
+            /// Seconds.
+            retry_after_s: u64,
+        },
+        /// Try again: a part that the request needs is away.
+        Unavailable {
+            /// Whether the request may have been done all the same.
+            outcome: Outcome,
+            /// Seconds.
+            retry_after_s: u64,
+        },
+        /// The disk is full; reading goes on.
+        StorageFull,
+        /// The server's fault; its log has the cause.
+        Internal,
+    }
 }
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Invalid { detail } | Self::Forbidden { detail } | Self::Conflict { detail } => detail,
+            Self::TooLarge => "a message may have 16 KiB at most",
+            Self::FileTooLarge => {
+                return write!(f, "a file may have {} MiB at most", crate::model::MAX_FILE_BYTES / (1024 * 1024));
+            }
+            Self::Unauthenticated => "please sign in",
+            Self::BadCredentials => "that user name and password do not fit",
+            Self::NotFound => "there is no such thing here",
+            Self::TooManyRequests { retry_after_s } => {
+                return write!(f, "too many requests, please wait {retry_after_s} s");
+            }
+            Self::Unavailable { outcome, .. } => unavailable(*outcome),
+            Self::StorageFull => "the server has no room left to store messages",
+            Self::Internal => "something went wrong on the server",
+        })
+    }
+}
+
+impl std::error::Error for ApiError {}
 
 /// What is known of a write that was not acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,7 +174,7 @@ impl From<crate::model::BadBody> for ApiError {
 
 /// What goes wrong around a server function, in the same words as what goes wrong in it.
 impl FromServerFnError for ApiError {
-    type Encoder = JsonEncoding;
+    type Encoder = Answered;
 
     fn from_server_fn_error(e: ServerFnErrorErr) -> Self {
         match e {

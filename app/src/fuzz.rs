@@ -3,7 +3,7 @@
 //! Each asserts what its reader promises; that none panics is the least.
 
 use crate::{
-    markdown,
+    json, markdown,
     model::{
         DisplayName, Emoji, HistoryQuery, MAX_BODY_BYTES, MAX_DISPLAY_NAME_CHARS, MAX_EMOJI_BYTES, MessageBody,
         MessageId, MessagePage, Position, RoomId, RoomName, Username, Visibility,
@@ -28,6 +28,7 @@ pub fn client_frame(data: &[u8]) {
 /// A frame from the server, as the browser takes it: read and folded into a room's state.
 pub fn server_frame(data: &[u8]) {
     let Ok(frame) = serde_json::from_slice::<ServerFrame>(data) else { return };
+    assert_eq!(json::read(&text(data)).as_ref(), Ok(&frame));
     let again = serde_json::to_string(&frame).expect("a frame is plain data");
     assert_eq!(serde_json::from_str::<ServerFrame>(&again).ok().as_ref(), Some(&frame), "{again}");
     if let ServerFrame::Event { room, at, prev, event } = frame {

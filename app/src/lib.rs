@@ -21,6 +21,7 @@ pub mod forms;
 #[cfg(feature = "ssr")]
 #[doc(hidden)]
 pub mod fuzz;
+mod json;
 mod live;
 mod markdown;
 pub mod mentions;

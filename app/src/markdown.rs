@@ -4,6 +4,7 @@
 //! message is shown before the server has it.
 
 mod address;
+mod chunk;
 #[cfg(any(feature = "ssr", test))]
 mod examine;
 mod html;
@@ -11,13 +12,14 @@ mod html;
 mod properties;
 mod read;
 
+pub use chunk::Renderer;
 #[cfg(feature = "ssr")]
 pub use examine::examine;
-pub use html::{Audience, escape, html};
+pub use html::{Audience, as_written, escape};
 pub use read::{Piece, read};
 
 /// The first words of a text, without its markup and on one line.
-pub fn excerpt(body: &str, max_chars: usize) -> String {
+fn excerpt(body: &str, max_chars: usize) -> String {
     let mut text = String::new();
     read(body, &mut |piece| match piece {
         Piece::Text(words, _)
@@ -30,6 +32,11 @@ pub fn excerpt(body: &str, max_chars: usize) -> String {
         Piece::Close(_) | Piece::Break => text.push(' '),
         Piece::Open(_) | Piece::Rule => {}
     });
+    one_line(&text, max_chars)
+}
+
+/// The first words of a text on one line, whatever is in it.
+pub fn one_line(text: &str, max_chars: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     line.chars().take(max_chars).collect()
 }

@@ -3,7 +3,7 @@
 //! The page that shows a mention and the server that counts it read the text alike.
 
 use crate::{
-    markdown::{Piece, read},
+    markdown::{Piece, Renderer, read},
     model::Username,
 };
 
@@ -19,18 +19,40 @@ pub fn mentions(body: &str) -> Vec<String> {
     let mut names: Vec<String> = vec![];
     if may_name(body) {
         read(body, &mut |piece| {
-            let Piece::Text(text, before) = piece else { return };
-            for part in parts(text, before) {
-                let Part::Name(written) = part else { continue };
-                for name in readings(written) {
-                    if names.len() < MAX_MENTIONS && !names.contains(&name) {
-                        names.push(name);
-                    }
-                }
+            if let Piece::Text(text, before) = piece {
+                gather(text, before, &mut names);
             }
         });
     }
     names
+}
+
+/// The text calls this person. Before the browser can read markup it takes the text as it was written: somebody who is
+/// named in code counts as called.
+pub fn calls(body: &str, username: &str) -> bool {
+    let names = match Renderer::there() {
+        _ if !may_name(body) => return false,
+        Some(by) => (by.mentions)(body),
+        None => as_written(body),
+    };
+    names.iter().any(|name| name == username)
+}
+
+fn as_written(body: &str) -> Vec<String> {
+    let mut names = vec![];
+    gather(body, None, &mut names);
+    names
+}
+
+fn gather(text: &str, before: Option<char>, names: &mut Vec<String>) {
+    for part in parts(text, before) {
+        let Part::Name(written) = part else { continue };
+        for name in readings(written) {
+            if names.len() < MAX_MENTIONS && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
 }
 
 /// Most messages name nobody and need not be read for it. An `&` may stand for an `@`.
@@ -130,6 +152,8 @@ mod tests {
             ("no name at all", &[]),
         ] {
             assert_eq!(mentions(text), names, "{text}");
+            // Text without markup reads the same before markup can be read.
+            assert_eq!(as_written(text), names, "{text}");
         }
         let long = "x".repeat(32);
         assert_eq!(mentions(&format!("@{long}, @{long}..., @{long}x")), [long.as_str()]);

@@ -3,6 +3,7 @@
 //! Whatever arrives from outside is parsed here into a type that cannot hold a
 //! bad value; code behind the edge never checks again.
 
+use crate::json::tagged;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{fmt, str::FromStr};
 use uuid::Uuid;
@@ -418,76 +419,77 @@ pub enum Event {
     Unknown(serde_json::Value),
 }
 
-/// The kinds of event that this version knows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum KnownEvent {
-    /// The room's first event.
-    RoomCreated {
-        /// Who made it.
-        by: User,
-    },
-    /// A message was posted. In the log `message.at` is [`Position::START`]; readers fill it from the record's place.
-    MessagePosted {
-        /// The message.
-        message: Message,
-    },
-    /// A message's text was replaced.
-    MessageEdited {
-        /// Which.
-        id: MessageId,
-        /// The new text.
-        body: String,
-        /// When.
-        edited_at: Millis,
-    },
-    /// A message was deleted.
-    MessageDeleted {
-        /// Which.
-        id: MessageId,
-        /// Who did it.
-        by: User,
-    },
-    /// A reaction was put under a message.
-    ReactionAdded {
-        /// Under which message.
-        id: MessageId,
-        /// The emoji.
-        emoji: String,
-        /// Who.
-        by: User,
-    },
-    /// A reaction was taken back.
-    ReactionRemoved {
-        /// Under which message.
-        id: MessageId,
-        /// The emoji.
-        emoji: String,
-        /// Who.
-        by: User,
-    },
-    /// The room is called, about, or seen by, something else.
-    RoomChanged {
-        /// Who did it.
-        by: User,
-        /// What became different.
-        #[serde(flatten)]
-        change: RoomChange,
-    },
-    /// Somebody became a member, or one of another role.
-    MemberJoined {
-        /// Who.
-        user: User,
-        /// As what.
-        role: Role,
-    },
-    /// Somebody is no longer a member: they see nothing later than this.
-    MemberLeft {
-        /// Who.
-        user: User,
-        /// Who removed them; the person themselves if they left.
-        by: User,
-    },
+tagged! { "kind", "KnownEvent";
+    /// The kinds of event that this version knows.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum KnownEvent {
+        /// The room's first event.
+        RoomCreated {
+            /// Who made it.
+            by: User,
+        },
+        /// A message was posted. In the log `message.at` is [`Position::START`]; readers fill it from the record's place.
+        MessagePosted {
+            /// The message.
+            message: Message,
+        },
+        /// A message's text was replaced.
+        MessageEdited {
+            /// Which.
+            id: MessageId,
+            /// The new text.
+            body: String,
+            /// When.
+            edited_at: Millis,
+        },
+        /// A message was deleted.
+        MessageDeleted {
+            /// Which.
+            id: MessageId,
+            /// Who did it.
+            by: User,
+        },
+        /// A reaction was put under a message.
+        ReactionAdded {
+            /// Under which message.
+            id: MessageId,
+            /// The emoji.
+            emoji: String,
+            /// Who.
+            by: User,
+        },
+        /// A reaction was taken back.
+        ReactionRemoved {
+            /// Under which message.
+            id: MessageId,
+            /// The emoji.
+            emoji: String,
+            /// Who.
+            by: User,
+        },
+        /// The room is called, about, or seen by, something else.
+        RoomChanged {
+            /// Who did it.
+            by: User,
+            /// What became different.
+            #[serde(flatten)]
+            change: RoomChange,
+        },
+        /// Somebody became a member, or one of another role.
+        MemberJoined {
+            /// Who.
+            user: User,
+            /// As what.
+            role: Role,
+        },
+        /// Somebody is no longer a member: they see nothing later than this.
+        MemberLeft {
+            /// Who.
+            user: User,
+            /// Who removed them; the person themselves if they left.
+            by: User,
+        },
+    }
 }
 
 impl Event {

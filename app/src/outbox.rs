@@ -11,6 +11,7 @@ use crate::{
     api,
     browser::{self, sleep_ms},
     error::{ApiError, Outcome},
+    json,
     live::backoff_ms,
     model::{MessageId, Posted, RoomId},
     session,
@@ -41,7 +42,7 @@ impl Outbox {
         Effect::new(move || {
             let Some(prefix) = outbox.prefix.get_value() else { return };
             let kept = browser::stored_under(&prefix);
-            let mut kept: Vec<Unsent> = kept.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+            let mut kept: Vec<Unsent> = kept.iter().filter_map(|text| json::read(text).ok()).collect();
             // UUIDv7s of one browser are in order of time.
             kept.sort_by_key(|unsent| unsent.id);
             for unsent in kept {

@@ -1,6 +1,9 @@
 //! The frames of the WebSocket `/ws`, subprotocol `partyline.v1`.
 
-use crate::model::{Event, NotificationLevel, Position, RoomId};
+use crate::{
+    json::tagged,
+    model::{Event, NotificationLevel, Position, RoomId},
+};
 use serde::{Deserialize, Serialize};
 
 /// The subprotocol's name.
@@ -53,110 +56,111 @@ pub enum ClientFrame {
     Ping,
 }
 
-/// What the server sends.
-#[allow(clippy::large_enum_variant, reason = "nearly all frames are events, the largest; a box would only add a step")]
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum ServerFrame {
-    /// The first frame.
-    Hello {
-        /// The program's version.
-        version: String,
-        /// How often the server pings.
-        heartbeat_ms: u64,
-    },
-    /// The subscription stands; missed events follow, then live ones.
-    Subscribed {
-        /// The room.
-        room: RoomId,
-        /// Live events come after this.
-        at: Position,
-        /// Everything missed since the given position follows.
-        recovered: bool,
-    },
-    /// Something happened.
-    Event {
-        /// The room.
-        room: RoomId,
-        /// Where.
-        at: Position,
-        /// The room's event before this one; unknown: a receiver that cannot tell repairs.
-        prev: Option<Position>,
-        /// What.
-        event: Event,
-    },
-    /// The missed events cannot be given: read the history again, then subscribe again.
-    Resync {
-        /// The room.
-        room: RoomId,
-        /// Why.
-        reason: ResyncReason,
-    },
-    /// Somebody types. Not in the log.
-    Typing {
-        /// The room.
-        room: RoomId,
-        /// The user name.
-        user: String,
-    },
-    /// Somebody listens in a room, with whatever device, or does so no longer. Not in the log.
-    Presence {
-        /// The room.
-        room: RoomId,
-        /// The user name.
-        user: String,
-        /// They do.
-        online: bool,
-    },
-    /// Who listens in a room, all of them. Said after [`ServerFrame::Subscribed`] to those who are signed in and do not
-    /// only count, and when much has changed at once. Not in the log.
-    Present {
-        /// The room.
-        room: RoomId,
-        /// The user names; empty if they are more than two hundred.
-        users: Vec<String>,
-        /// How many they are.
-        count: u32,
-    },
-    /// The reader has read a room up to here, on any of their devices. Not in the log.
-    Read {
-        /// The room.
-        room: RoomId,
-        /// Up to here.
-        at: Position,
-    },
-    /// The reader has chosen how much of a room they want to be told of, on any of their devices. Not in the log.
-    Level {
-        /// The room.
-        room: RoomId,
-        /// How much.
-        level: NotificationLevel,
-    },
-    /// What the reader is in a room has changed: the list of their rooms is another. Not in the log.
-    Membership {
-        /// The room.
-        room: RoomId,
-    },
-    /// Something was wrong with a frame; the connection stays.
-    Error {
-        /// For people.
-        reason: String,
-        /// The room it was about.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        room: Option<RoomId>,
-    },
-    /// The node drains: come back elsewhere.
-    Reconnect {
-        /// Wait so long first, in milliseconds.
-        after_ms: u64,
-    },
-    /// What the installation can do just now; said when it changes, and after [`ServerFrame::Hello`] unless all is well.
-    Status(Status),
-    /// The answer to a ping.
-    Pong,
-    /// A frame of a later version: ignored.
-    #[serde(other)]
-    Unknown,
+tagged! { "type", "ServerFrame";
+    /// What the server sends.
+    #[allow(clippy::large_enum_variant, reason = "nearly all frames are events, the largest; a box would only add a step")]
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum ServerFrame {
+        /// The first frame.
+        Hello {
+            /// The program's version.
+            version: String,
+            /// How often the server pings.
+            heartbeat_ms: u64,
+        },
+        /// The subscription stands; missed events follow, then live ones.
+        Subscribed {
+            /// The room.
+            room: RoomId,
+            /// Live events come after this.
+            at: Position,
+            /// Everything missed since the given position follows.
+            recovered: bool,
+        },
+        /// Something happened.
+        Event {
+            /// The room.
+            room: RoomId,
+            /// Where.
+            at: Position,
+            /// The room's event before this one; unknown: a receiver that cannot tell repairs.
+            prev: Option<Position>,
+            /// What.
+            event: Event,
+        },
+        /// The missed events cannot be given: read the history again, then subscribe again.
+        Resync {
+            /// The room.
+            room: RoomId,
+            /// Why.
+            reason: ResyncReason,
+        },
+        /// Somebody types. Not in the log.
+        Typing {
+            /// The room.
+            room: RoomId,
+            /// The user name.
+            user: String,
+        },
+        /// Somebody listens in a room, with whatever device, or does so no longer. Not in the log.
+        Presence {
+            /// The room.
+            room: RoomId,
+            /// The user name.
+            user: String,
+            /// They do.
+            online: bool,
+        },
+        /// Who listens in a room, all of them. Said after [`ServerFrame::Subscribed`] to those who are signed in and do not
+        /// only count, and when much has changed at once. Not in the log.
+        Present {
+            /// The room.
+            room: RoomId,
+            /// The user names; empty if they are more than two hundred.
+            users: Vec<String>,
+            /// How many they are.
+            count: u32,
+        },
+        /// The reader has read a room up to here, on any of their devices. Not in the log.
+        Read {
+            /// The room.
+            room: RoomId,
+            /// Up to here.
+            at: Position,
+        },
+        /// The reader has chosen how much of a room they want to be told of, on any of their devices. Not in the log.
+        Level {
+            /// The room.
+            room: RoomId,
+            /// How much.
+            level: NotificationLevel,
+        },
+        /// What the reader is in a room has changed: the list of their rooms is another. Not in the log.
+        Membership {
+            /// The room.
+            room: RoomId,
+        },
+        /// Something was wrong with a frame; the connection stays.
+        Error {
+            /// For people.
+            reason: String,
+            /// The room it was about.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            room: Option<RoomId>,
+        },
+        /// The node drains: come back elsewhere.
+        Reconnect {
+            /// Wait so long first, in milliseconds.
+            after_ms: u64,
+        },
+        /// What the installation can do just now; said when it changes, and after [`ServerFrame::Hello`] unless all is well.
+        Status(Status),
+        /// The answer to a ping.
+        Pong,
+        /// A frame of a later version: ignored.
+        #[serde(other)]
+        Unknown,
+    }
 }
 
 /// What works. Live delivery does as long as the socket stands.

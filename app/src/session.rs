@@ -1,6 +1,6 @@
 //! Who looks at the page.
 
-use crate::{direct::split, model::User};
+use crate::{direct::split, json::Brought, model::User};
 use leptos::prelude::*;
 
 /// The person who is signed in, known before the first paint and unchanged until the next page load: signing in and
@@ -11,7 +11,7 @@ pub struct Me(pub Option<User>);
 impl Me {
     /// Taken from the request on the server, and from the server's page in the browser.
     pub fn provide() -> Self {
-        let me = Self(SharedValue::new(on_server).into_inner());
+        let me = Self(SharedValue::<_, Brought>::new_with_encoding(on_server).into_inner());
         provide_context(me.clone());
         me
     }

@@ -32,24 +32,26 @@ fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
 
 fn server(site: &Site) -> Result<()> {
     let (package, bin) = &site.server;
-    cargo_build(site, |cargo| {
+    cargo(site, "build", |cargo| {
         cargo.args(["--package", package, "--bin", bin, "--profile", &site.server_profile]);
     })
 }
 
 fn browser(site: &Site) -> Result<()> {
-    cargo_build(site, |cargo| {
+    cargo(site, "rustc", |cargo| {
         cargo
-            .args(["--package", &site.browser_package, "--lib", "--no-default-features"])
+            .args(["--package", &site.browser_package, "--lib", "--no-default-features", "--features", "split"])
             .args(["--target", "wasm32-unknown-unknown", "--profile", &site.browser_profile])
             .arg("--target-dir")
-            .arg(&site.browser_target_dir);
+            .arg(&site.browser_target_dir)
+            // Who splits the file has to know what refers to what in it, and how it is called.
+            .args(["--", "-Clink-arg=--emit-relocs", "-Cstrip=none"]);
     })
 }
 
-fn cargo_build(site: &Site, say_what: impl FnOnce(&mut Command)) -> Result<()> {
+fn cargo(site: &Site, command: &str, say_what: impl FnOnce(&mut Command)) -> Result<()> {
     let mut cargo = Command::new(&site.cargo);
-    cargo.arg("build");
+    cargo.arg(command);
     // What cargo told this program about itself. ring's build script looks at it: left in place, the cryptography and
     // everything above it would be compiled again, and once more by the next plain cargo.
     for (name, _) in env::vars_os() {
@@ -58,7 +60,7 @@ fn cargo_build(site: &Site, say_what: impl FnOnce(&mut Command)) -> Result<()> {
         }
     }
     say_what(&mut cargo);
-    ensure!(cargo.status()?.success(), "cargo build failed");
+    ensure!(cargo.status()?.success(), "cargo {command} failed");
     Ok(())
 }
 

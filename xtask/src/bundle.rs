@@ -1,6 +1,6 @@
 //! The bundle: script and WebAssembly by wasm-bindgen, the style, the assets.
 
-use crate::{compress, site::Site};
+use crate::{compress, site::Site, split, unreached};
 use anyhow::{Context, Result, ensure};
 use std::{fs, path::Path};
 use wasm_bindgen_cli_support::Bindgen;
@@ -20,14 +20,15 @@ pub fn write(site: &Site, folder: &Path) -> Result<u64> {
 
 fn script(site: &Site, pkg: &Path) -> Result<u64> {
     let name = &site.output_name;
+    let main = split::into_chunks(&site.wasm, &format!("./{name}.js"), pkg).context("splitting")?;
     Bindgen::new()
-        .input_path(&site.wasm)
+        // Names make a panic's trace readable, and a third of the file.
+        .input_module(name, unreached::emptied(&main, !site.for_people)?)
         .out_name(name)
+        // The chunks share the memory, the stack and the table of functions.
+        .keep_lld_exports(true)
         .web(true)?
         .typescript(false)
-        // Names make a panic's trace readable, and a third of the file.
-        .remove_name_section(site.for_people)
-        .remove_producers_section(site.for_people)
         .generate(pkg)
         .context("wasm-bindgen")?;
     // Leptos asks for `<name>.wasm` when LEPTOS_OUTPUT_NAME is set at its build, as .cargo/config.toml does.

@@ -10,6 +10,8 @@ mod bundle;
 mod compress;
 mod place;
 mod site;
+mod split;
+mod unreached;
 
 use anyhow::{Result, bail, ensure};
 use std::{

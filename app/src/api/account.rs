@@ -8,11 +8,11 @@ use crate::{
     model::SessionId,
     url,
 };
-use crate::{error::ApiError, model::User};
+use crate::{error::ApiError, json::Answer, model::User};
 use leptos::prelude::*;
 
 /// Who is signed in, as the server sees it now.
-#[server(prefix = "/api/fn", endpoint = "viewer")]
+#[server(prefix = "/api/fn", endpoint = "viewer", output = Answer)]
 pub async fn viewer_now() -> Result<Option<User>, ApiError> {
     Ok(viewer().map(|viewer| viewer.user))
 }

@@ -6,12 +6,13 @@ use super::on_server::*;
 use crate::{backend::NewMessage, forms, url};
 use crate::{
     error::ApiError,
+    json::Answer,
     model::{MessageId, NotificationLevel, Position, Posted, Written},
 };
 use leptos::{prelude::*, server_fn::codec::Json};
 
 /// Posts. `id` is the sender's: sending the same twice is one message.
-#[server(prefix = "/api/fn", endpoint = "post")]
+#[server(prefix = "/api/fn", endpoint = "post", output = Answer)]
 pub async fn post(
     room: String,
     id: Option<MessageId>,
@@ -30,7 +31,7 @@ pub async fn post(
 }
 
 /// Replaces the text of one's own message.
-#[server(prefix = "/api/fn", endpoint = "edit")]
+#[server(prefix = "/api/fn", endpoint = "edit", output = Answer)]
 pub async fn edit(room: String, id: MessageId, body: String) -> Result<Written, ApiError> {
     let backend = backend()?;
     let outcome = async { backend.edit(&who()?, &room, id, &body).await };
@@ -38,7 +39,7 @@ pub async fn edit(room: String, id: MessageId, body: String) -> Result<Written, 
 }
 
 /// Deletes a message.
-#[server(prefix = "/api/fn", endpoint = "delete")]
+#[server(prefix = "/api/fn", endpoint = "delete", output = Answer)]
 pub async fn delete(room: String, id: MessageId) -> Result<Written, ApiError> {
     let backend = backend()?;
     let outcome = async { backend.delete(&who()?, &room, id).await };
@@ -46,7 +47,7 @@ pub async fn delete(room: String, id: MessageId) -> Result<Written, ApiError> {
 }
 
 /// Puts (`on`) or takes back an emoji under a message.
-#[server(prefix = "/api/fn", endpoint = "react")]
+#[server(prefix = "/api/fn", endpoint = "react", output = Answer)]
 pub async fn react(room: String, id: MessageId, emoji: String, on: bool) -> Result<Written, ApiError> {
     let backend = backend()?;
     let outcome = async { backend.react(&who()?, &room, id, &emoji, on).await };
@@ -54,7 +55,7 @@ pub async fn react(room: String, id: MessageId, emoji: String, on: bool) -> Resu
 }
 
 /// Tells the room that the viewer types.
-#[server(prefix = "/api/fn", endpoint = "typing")]
+#[server(prefix = "/api/fn", endpoint = "typing", output = Answer)]
 pub async fn typing(room: String) -> Result<(), ApiError> {
     let backend = backend()?;
     let outcome = async { backend.typing(&who()?, &room).await };
@@ -62,7 +63,7 @@ pub async fn typing(room: String) -> Result<(), ApiError> {
 }
 
 /// Has read up to here.
-#[server(prefix = "/api/fn", endpoint = "read", input = Json)]
+#[server(prefix = "/api/fn", endpoint = "read", input = Json, output = Answer)]
 pub async fn mark_read(room: String, at: Position) -> Result<(), ApiError> {
     let backend = backend()?;
     let outcome = async { backend.mark_read(&who()?, &room, at).await };
@@ -70,7 +71,7 @@ pub async fn mark_read(room: String, at: Position) -> Result<(), ApiError> {
 }
 
 /// Has read everything in all rooms.
-#[server(prefix = "/api/fn", endpoint = "read-all")]
+#[server(prefix = "/api/fn", endpoint = "read-all", output = Answer)]
 pub async fn mark_all_read() -> Result<(), ApiError> {
     let backend = backend()?;
     let outcome = async { backend.mark_all_read(&who()?).await };
@@ -78,7 +79,7 @@ pub async fn mark_all_read() -> Result<(), ApiError> {
 }
 
 /// Chooses how much of a room one wants to be told of.
-#[server(prefix = "/api/fn", endpoint = "notifications")]
+#[server(prefix = "/api/fn", endpoint = "notifications", output = Answer)]
 pub async fn notifications(room: String, level: NotificationLevel) -> Result<(), ApiError> {
     let backend = backend()?;
     let outcome = async { backend.set_level(&who()?, &room, level).await };

@@ -4,6 +4,7 @@
 use super::on_server::*;
 use crate::{
     error::ApiError,
+    json::Answer,
     model::{HistoryQuery, Member, MessagePage, Position, Room, Unread, Visibility},
 };
 #[cfg(feature = "ssr")]
@@ -29,13 +30,13 @@ pub struct RoomData {
 }
 
 /// The rooms that the viewer may know of, own ones first.
-#[server(prefix = "/api/fn", endpoint = "rooms")]
+#[server(prefix = "/api/fn", endpoint = "rooms", output = Answer)]
 pub async fn rooms() -> Result<Vec<Room>, ApiError> {
     backend()?.rooms(viewer().as_ref(), false).await
 }
 
 /// What the viewer has not read, of each room that they are in; nothing for a visitor.
-#[server(prefix = "/api/fn", endpoint = "unread")]
+#[server(prefix = "/api/fn", endpoint = "unread", output = Answer)]
 pub async fn unread_rooms() -> Result<Vec<Unread>, ApiError> {
     match viewer() {
         Some(who) => backend()?.unread(&who).await,
@@ -44,7 +45,7 @@ pub async fn unread_rooms() -> Result<Vec<Unread>, ApiError> {
 }
 
 /// A room with a stretch of its history. `from_unread`: if the newest messages are all unread, around the first unread.
-#[server(prefix = "/api/fn", endpoint = "room-view", input = Json)]
+#[server(prefix = "/api/fn", endpoint = "room-view", input = Json, output = Answer)]
 pub async fn room_view(room: String, query: HistoryQuery, from_unread: bool) -> Result<RoomData, ApiError> {
     let (backend, who) = (backend()?, viewer());
     let (who, mut query) = (who.as_ref(), query);
@@ -88,7 +89,7 @@ pub async fn room_view(room: String, query: HistoryQuery, from_unread: bool) -> 
 }
 
 /// A stretch of a room's history.
-#[server(prefix = "/api/fn", endpoint = "history", input = Json)]
+#[server(prefix = "/api/fn", endpoint = "history", input = Json, output = Answer)]
 pub async fn history(room: String, query: HistoryQuery) -> Result<MessagePage, ApiError> {
     with_status(backend()?.history(viewer().as_ref(), &room, &query).await)
 }

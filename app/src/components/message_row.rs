@@ -1,13 +1,12 @@
-use super::{Actions, Avatar, Clock, Day, MessageMenu, Reactions};
+use super::{Actions, Avatar, Clock, Day, Marked, MessageMenu, Reactions};
 use crate::{
-    markdown::{self, Audience},
     mentions::may_name,
     model::{Message, MessageId},
     outbox::{Outbox, Status},
     timeline::{Row, Rows},
     url,
 };
-use leptos::prelude::*;
+use leptos::{html, prelude::*};
 use std::sync::Arc;
 
 /// A message in the timeline.
@@ -102,19 +101,19 @@ fn Body(message: Memo<Arc<Message>>, actions: Actions) -> impl IntoView {
         let message = message.read();
         (message.body.clone(), message.deleted, message.edited_at.is_some())
     });
-    let html = Memo::new(move |_| {
-        let (body, deleted, edited) = &*shown.read();
-        if *deleted {
-            return None;
-        }
+    let deleted = Memo::new(move |_| shown.read().1);
+    let marked = move || {
+        let (body, _, edited) = shown.get();
         // Who comes and goes changes only messages that name somebody.
-        let people = may_name(body).then(|| actions.people().read());
-        let people = people.as_ref().map_or(&[] as &[String], |people| people.as_slice());
-        Some(markdown::html(body, Audience { people, me: me.as_deref() }, *edited))
-    });
-    move || match html.get() {
-        None => view! { <p class="body gone">"This message was deleted."</p> }.into_any(),
-        Some(html) => view! { <div class="body" inner_html=html></div> }.into_any(),
+        let people = if may_name(&body) { actions.people().get() } else { vec![] };
+        Marked::whole(body, people, me.clone(), edited)
+    };
+    move || {
+        if deleted.get() {
+            view! { <p class="body gone">"This message was deleted."</p> }.into_any()
+        } else {
+            html::div().class("body").inner_html(marked.clone()).into_any()
+        }
     }
 }
 
@@ -125,10 +124,7 @@ fn Quote(message: Memo<Arc<Message>>, actions: Actions) -> impl IntoView {
     let words = Memo::new(move |_| {
         actions.state().with(|state| {
             state.message(original).map(|message| {
-                let mut text = markdown::excerpt(&message.body, 120);
-                if message.deleted {
-                    text = "a deleted message".into();
-                }
+                let text = if message.deleted { "a deleted message".into() } else { message.body.clone() };
                 (message.author.display_name.clone(), text)
             })
         })
@@ -140,7 +136,7 @@ fn Quote(message: Memo<Arc<Message>>, actions: Actions) -> impl IntoView {
                     view! {
                         <strong>{name}</strong>
                         " "
-                        <span>{text}</span>
+                        {html::span().inner_html(Marked::excerpt(text, 120))}
                     }
                         .into_any()
                 }

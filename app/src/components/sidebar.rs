@@ -3,6 +3,7 @@ use crate::{
     api::MarkAllRead,
     direct::is_direct,
     error::ApiError,
+    json::Brought,
     live::Live,
     model::{Room, Unread},
     session,
@@ -13,9 +14,9 @@ use leptos::{prelude::*, server_fn::ServerFn};
 #[component]
 pub fn Sidebar(
     /// The rooms that the viewer may know of.
-    rooms: Resource<Result<Vec<Room>, ApiError>>,
+    rooms: Resource<Result<Vec<Room>, ApiError>, Brought>,
     /// What the viewer has not read of them.
-    unread: Resource<Result<Vec<Unread>, ApiError>>,
+    unread: Resource<Result<Vec<Unread>, ApiError>, Brought>,
 ) -> impl IntoView {
     let live = use_context::<Live>();
     view! {

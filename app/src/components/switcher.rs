@@ -1,5 +1,8 @@
 use super::Hydrated;
-use crate::{browser, direct::is_direct, error::ApiError, live::Live, model::Room, session, switcher::matching, url};
+use crate::{
+    browser, direct::is_direct, error::ApiError, json::Brought, live::Live, model::Room, session, switcher::matching,
+    url,
+};
 use leptos::{ev, html, prelude::*, web_sys};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
@@ -9,7 +12,7 @@ use leptos_router::{NavigateOptions, hooks::use_navigate};
 #[component]
 pub fn Switcher(
     /// The rooms that the viewer may know of.
-    rooms: Resource<Result<Vec<Room>, ApiError>>,
+    rooms: Resource<Result<Vec<Room>, ApiError>, Brought>,
 ) -> impl IntoView {
     let hydrated = Hydrated::signal();
     let open = RwSignal::new(false);

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     api,
     browser::{now, random, sleep_ms, within_ms},
+    json,
     model::{Event, KnownEvent, Millis, Position, RoomId},
     protocol::{ClientFrame, HEARTBEAT_MS, ResyncReason, SILENCE_MS, SUBPROTOCOL, ServerFrame, Status, close},
     state::{Applied, RoomState},
@@ -142,7 +143,7 @@ impl Connection {
                         heard = now();
                         doubted = None;
                         // A frame that this version cannot read is a later version's.
-                        let Ok(frame) = serde_json::from_str::<ServerFrame>(&text) else { continue };
+                        let Ok(frame) = json::read::<ServerFrame>(&text) else { continue };
                         if let Some(end) = self.receive(frame, &mut sender).await {
                             return end;
                         }

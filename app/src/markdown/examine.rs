@@ -1,6 +1,7 @@
 //! Reads the HTML of messages more strictly than any browser does, for tests and fuzzing.
 
-use super::{Audience, excerpt, html};
+#[cfg(feature = "ssr")]
+use super::{Audience, excerpt, html::html};
 use crate::model::FileAddress;
 
 /// Makes HTML of a text, as a member and as a visitor gets it, and panics if anything is in it that no message has.

@@ -31,12 +31,19 @@ pub fn html(body: &str, audience: Audience<'_>, edited: bool) -> String {
     if page.elements > MAX_ELEMENTS || out.len() > MAX_HTML_BYTES {
         out = format!("<p>{}</p>", escape(body));
     }
-    if edited {
-        // At the end of the last line, where there is one.
-        let (text, end) = out.strip_suffix("</p>").map_or((out.as_str(), "<p>"), |text| (text, ""));
-        out = format!("{text}{end}<span class=\"edited\"> (edited)</span></p>");
-    }
-    out
+    if edited { said_edited(&out) } else { out }
+}
+
+/// With a note that the text was changed: at the end of the last line, where there is one.
+fn said_edited(html: &str) -> String {
+    let (text, end) = html.strip_suffix("</p>").map_or((html, "<p>"), |text| (text, ""));
+    format!("{text}{end}<span class=\"edited\"> (edited)</span></p>")
+}
+
+/// The HTML that a message has if it is without markup. Shown of any message until it can be read.
+pub fn as_written(body: &str, edited: bool) -> String {
+    let out = format!("<p>{}</p>", escape(body).replace('\n', "<br>"));
+    if edited { said_edited(&out) } else { out }
 }
 
 /// A text as HTML, also between quotation marks.

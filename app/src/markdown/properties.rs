@@ -1,6 +1,6 @@
 //! Whatever is written: the HTML is well formed, holds nothing but the elements of messages, and is made soon.
 
-use super::{Audience, examine::examined, excerpt, html, read};
+use super::{Audience, as_written, examine::examined, excerpt, html::html, one_line, read};
 use crate::{markdown::Piece, mentions::mentions, model::MAX_BODY_BYTES};
 use proptest::prelude::*;
 use std::time::Instant;
@@ -94,6 +94,17 @@ proptest! {
     fn whatever_is_written_the_page_stays_whole(body in nasty()) {
         examined(&rendered(&body));
         excerpt(&body, 120);
+    }
+
+    #[test]
+    fn text_without_markup_is_shown_as_it_was_written(body in r#"\p{L}[\p{L}\p{N} ,;!?'"()]{0,30}[\p{L}.](\n\p{L}[\p{L} ,.]{0,9}\p{L}){0,3}"#) {
+        prop_assert_eq!(as_written(&body, body.len().is_multiple_of(2)), rendered(&body));
+        prop_assert_eq!(one_line(&body, 20), excerpt(&body, 20));
+    }
+
+    #[test]
+    fn until_it_is_read_a_text_puts_nothing_on_the_page(body in nasty()) {
+        examined(&as_written(&body, false));
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! The fields of an event that this version does not know.
 
 use super::{Event, KnownEvent};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
 use serde_json::{Map, Value};
 
 /// What a later version has put into an event of a known kind: carried, and shown to nobody here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rest(Map<String, Value>);
 
+#[cfg(not(feature = "hydrate"))]
 impl Rest {
     /// The fields of `whole` that `known` lacks, at any depth of objects.
     fn between(whole: Value, known: &Value) -> Self {
@@ -18,6 +19,7 @@ impl Rest {
     }
 }
 
+#[cfg(not(feature = "hydrate"))]
 fn lacking(whole: Map<String, Value>, known: &Map<String, Value>) -> Map<String, Value> {
     let more = whole.into_iter().filter_map(|(name, value)| match (value, known.get(&name)) {
         (Value::Object(whole), Some(Value::Object(known))) => {
@@ -63,9 +65,15 @@ impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let whole = Value::deserialize(d)?;
         // Of a known kind, but in a form that this version cannot read: a later version's all the same.
-        let Ok(known) = KnownEvent::deserialize(&whole) else { return Ok(Self::Unknown(whole)) };
-        let form = serde_json::to_value(&known).map_err(D::Error::custom)?;
-        Ok(Self::Known(known, Rest::between(whole, &form)))
+        let Ok(known) = KnownEvent::from_object(&whole) else { return Ok(Self::Unknown(whole)) };
+        // The browser passes no event on.
+        #[cfg(feature = "hydrate")]
+        return Ok(Self::Known(known, Rest::default()));
+        #[cfg(not(feature = "hydrate"))]
+        {
+            let form = serde_json::to_value(&known).map_err(serde::de::Error::custom)?;
+            Ok(Self::Known(known, Rest::between(whole, &form)))
+        }
     }
 }
 

@@ -2,6 +2,7 @@ use crate::{
     api,
     components::{Keys, Sidebar},
     error::ApiError,
+    json::Brought,
     live::Live,
     model::Room,
 };
@@ -10,14 +11,14 @@ use leptos_router::components::Outlet;
 
 /// The rooms that the viewer may know of: read once for the sidebar and the pages beside it.
 #[derive(Clone, Copy)]
-pub struct Rooms(pub Resource<Result<Vec<Room>, ApiError>>);
+pub struct Rooms(pub Resource<Result<Vec<Room>, ApiError>, Brought>);
 
 /// The rooms on the side, a page beside them.
 #[component]
 pub fn Frame() -> impl IntoView {
     let live = expect_context::<Live>();
-    let rooms = Resource::new_blocking(move || live.rooms_changed(), |_| api::rooms());
-    let unread = Resource::new_blocking(move || live.rooms_changed(), |_| api::unread_rooms());
+    let rooms = Resource::new_with_options(move || live.rooms_changed(), |_| api::rooms(), true);
+    let unread = Resource::new_with_options(move || live.rooms_changed(), |_| api::unread_rooms(), true);
     provide_context(Rooms(rooms));
     Effect::new(move || live.count());
     let any = Memo::new(move |_| live.unread().unread > 0);

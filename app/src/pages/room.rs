@@ -3,6 +3,7 @@ use crate::{
     api::{self, RoomData},
     components::{Actions, Banner, Composer, JoinBar, Kept, MemberList, RoomHeader, Timeline},
     error::ApiError,
+    json::Brought,
     live::Live,
     model::{HistoryQuery, MessageId},
     state::RoomState,
@@ -30,7 +31,7 @@ struct Wanted {
 #[component]
 pub fn RoomPage() -> impl IntoView {
     let wanted = wanted();
-    let view = Resource::new_blocking(
+    let view = Resource::<_, Brought>::new_with_options(
         move || wanted.with(|wanted| (wanted.slug.clone(), wanted.history.clone(), wanted.latest)),
         |(slug, history, latest)| async move {
             match history {
@@ -41,6 +42,7 @@ pub fn RoomPage() -> impl IntoView {
                 None => Err(ApiError::NotFound),
             }
         },
+        true,
     );
     view! {
         <Transition fallback=|| {
