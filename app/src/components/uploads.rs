@@ -1,6 +1,7 @@
 use super::Actions;
 use crate::{
     browser::{self, Chosen},
+    json,
     model::{MAX_FILE_BYTES, Millis, Uploaded},
     url,
 };
@@ -66,7 +67,7 @@ impl Uploads {
 
     fn restore(self) {
         let kept = self.key.with_value(|key| browser::stored(key)).unwrap_or_default();
-        let kept: Vec<Uploaded> = serde_json::from_str(&kept).unwrap_or_default();
+        let kept: Vec<Uploaded> = json::read(&kept).unwrap_or_default();
         // An id begins with its time.
         let made_at = |file: &Uploaded| Millis::try_from(file.id.0.as_u128() >> 80).unwrap_or(0);
         let usable = kept.into_iter().filter(|file| browser::now() - made_at(file) < USABLE_MS);
@@ -184,10 +185,10 @@ impl Uploads {
         if self.all.try_with_untracked(|_| ()).is_none() {
             return;
         }
-        let state = match serde_json::from_str(text) {
+        let state = match json::read(text) {
             Ok(uploaded) if status == 201 => State::Done(uploaded),
             _ => {
-                let said = serde_json::from_str::<Problem>(text).map(|problem| problem.detail);
+                let said = json::read::<Problem>(text).map(|problem| problem.detail);
                 let reason = said.unwrap_or_else(|_| "the server was not reached".into());
                 State::Failed { reason, again: status < 400 || status == 429 || status >= 500 }
             }
