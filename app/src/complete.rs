@@ -1,7 +1,7 @@
 //! What a message's writer may mean: whom, which room, which emoji. Pure; places in a text are in bytes.
 
 mod edit;
-mod emoji;
+pub mod emoji;
 
 use crate::model::{Room, User};
 pub use edit::{Edit, bytes, emphasise, units};

@@ -12,7 +12,7 @@ mod html;
 mod properties;
 mod read;
 
-pub use chunk::Renderer;
+pub use chunk::{NotLoaded, Renderer};
 #[cfg(feature = "ssr")]
 pub use examine::examine;
 pub use html::{Audience, as_written, escape};

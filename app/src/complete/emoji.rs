@@ -1,8 +1,16 @@
 //! Emoji by name, the commonest first.
 
+use crate::markdown::Renderer;
+
 /// Names and emoji, in the order in which they are offered.
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
-    EMOJI.split_whitespace().filter_map(|entry| entry.split_once('='))
+    let list = Renderer::there().map_or("", |chunk| (chunk.emoji)());
+    list.split_whitespace().filter_map(|entry| entry.split_once('='))
+}
+
+/// The list: as long as all the rest of a completion, and so in the chunk.
+pub fn list() -> &'static str {
+    EMOJI
 }
 
 // One text: as pairs of slices the addresses alone would be more than the names.

@@ -24,6 +24,7 @@ mod reactions;
 mod room_header;
 mod room_link;
 mod search_line;
+mod sending;
 mod sidebar;
 mod steady;
 mod suggestions;

@@ -1,25 +1,22 @@
-use super::Actions;
+use super::{Actions, sending::Sending};
 use crate::{
     browser::{self, Chosen},
-    json,
-    model::{MAX_FILE_BYTES, Millis, Uploaded},
-    url,
+    model::{MAX_FILE_BYTES, Uploaded},
 };
-use leptos::{html, prelude::*};
-
-/// A file that was uploaded so long ago may be gone before the message that names it is there.
-const USABLE_MS: Millis = 20 * 60 * 60 * 1000;
+use leptos::{html, prelude::*, task::spawn_local};
 
 /// Files that the next message is to have.
 #[derive(Clone, Copy)]
 pub struct Uploads {
-    slug: StoredValue<String>,
     /// Where those that are there are kept over a reload.
     key: StoredValue<String>,
     pub(super) all: RwSignal<Vec<Upload>>,
     /// The message is to be sent as soon as they are there.
     pub(super) held: RwSignal<bool>,
-    form: NodeRef<html::Form>,
+    /// How they are sent and shown; fetched with the first.
+    pub(super) sending: RwSignal<Option<Sending>>,
+    pub(super) slug: StoredValue<String>,
+    pub(super) form: NodeRef<html::Form>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -41,12 +38,6 @@ pub(super) enum State {
     },
 }
 
-/// What the server says against it.
-#[derive(serde::Deserialize)]
-struct Problem {
-    detail: String,
-}
-
 impl Uploads {
     /// For a room; `form` is submitted once they are there, if somebody wanted that before.
     pub fn new(actions: Actions, form: NodeRef<html::Form>) -> Self {
@@ -56,31 +47,25 @@ impl Uploads {
             key: StoredValue::new(format!("partyline.files.{room}")),
             all: RwSignal::new(vec![]),
             held: RwSignal::new(false),
+            sending: RwSignal::new(None),
             form,
         };
-        Effect::new(move || uploads.restore());
+        Effect::new(move || {
+            // Nothing is kept, as a rule; then nothing is fetched that could read it.
+            if let Some(kept) = uploads.key.with_value(|key| browser::stored(key)) {
+                spawn_local(async move {
+                    if let Ok(sending) = Sending::load().await
+                        && uploads.sending.try_set(Some(sending)).is_none()
+                    {
+                        (sending.restore)(uploads, &kept);
+                    }
+                });
+            }
+        });
         on_cleanup(move || {
             uploads.all.try_with_untracked(|all| all.iter().for_each(|upload| browser::let_go(upload.number)));
         });
         uploads
-    }
-
-    fn restore(self) {
-        let kept = self.key.with_value(|key| browser::stored(key)).unwrap_or_default();
-        let kept: Vec<Uploaded> = json::read(&kept).unwrap_or_default();
-        // An id begins with its time.
-        let made_at = |file: &Uploaded| Millis::try_from(file.id.0.as_u128() >> 80).unwrap_or(0);
-        let usable = kept.into_iter().filter(|file| browser::now() - made_at(file) < USABLE_MS);
-        // Far from the numbers of those that are chosen now.
-        let restored = usable.zip((0..u32::MAX).rev()).map(|(file, number)| Upload {
-            number,
-            name: file.name.clone(),
-            state: State::Done(file),
-        });
-        let restored: Vec<_> = restored.collect();
-        if !restored.is_empty() {
-            self.all.update(|all| all.splice(0..0, restored).for_each(drop));
-        }
     }
 
     fn keep(self) {
@@ -155,51 +140,34 @@ impl Uploads {
         });
     }
 
-    /// One after the other: in their order, and no more of the line than one needs.
+    /// Does what there is to be done next, as soon as it is known how.
     pub(super) fn go_on(self) {
         self.keep();
-        let next = self.all.with_untracked(|all| {
-            let going = all.iter().any(|upload| matches!(upload.state, State::Going(_)));
-            all.iter().find(|upload| !going && upload.state == State::Waiting).map(|u| (u.number, u.name.clone()))
-        });
-        if let Some((number, name)) = next {
-            self.set(number, State::Going(0));
-            let at = self.slug.with_value(|slug| format!("/api/v1/rooms/{}/files?name=", url::encode(slug)));
-            browser::upload(
-                number,
-                &(at + &url::encode(&name)),
-                move |hundredths| self.set(number, State::Going(hundredths)),
-                move |status, text| self.answered(number, status, &text),
-            );
-        } else if self.held.get_untracked() && self.all.with_untracked(|all| all.iter().all(|u| u.done().is_some())) {
-            self.held.set(false);
-            if let Some(form) = self.form.get_untracked() {
-                let _ = form.request_submit();
-            }
-        } else if !self.all.with_untracked(|all| all.iter().any(|u| matches!(u.state, State::Going(_)))) {
-            self.held.set(false);
-        }
-    }
-
-    fn answered(self, number: u32, status: u16, text: &str) {
-        if self.all.try_with_untracked(|_| ()).is_none() {
+        if self.all.with_untracked(Vec::is_empty) {
             return;
         }
-        let state = match json::read(text) {
-            Ok(uploaded) if status == 201 => State::Done(uploaded),
-            _ => {
-                let said = json::read::<Problem>(text).map(|problem| problem.detail);
-                let reason = said.unwrap_or_else(|_| "the server was not reached".into());
-                State::Failed { reason, again: status < 400 || status == 429 || status >= 500 }
+        spawn_local(async move {
+            match Sending::load().await {
+                Ok(sending) if self.all.try_with_untracked(|_| ()).is_some() => {
+                    self.sending.try_set(Some(sending));
+                    (sending.go_on)(self);
+                }
+                Ok(_) => {}
+                Err(_) => {
+                    self.all.try_update(|all| {
+                        for upload in all.iter_mut().filter(|upload| upload.state == State::Waiting) {
+                            upload.state = State::Failed { reason: "the server was not reached".into(), again: true };
+                        }
+                    });
+                    self.held.try_set(false);
+                }
             }
-        };
-        self.set(number, state);
-        self.go_on();
+        });
     }
 }
 
 impl Upload {
-    fn done(&self) -> Option<&Uploaded> {
+    pub(super) fn done(&self) -> Option<&Uploaded> {
         if let State::Done(file) = &self.state { Some(file) } else { None }
     }
 }

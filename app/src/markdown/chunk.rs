@@ -2,7 +2,7 @@
 //! stands (feature `split`); without that feature, and on the server, it is simply there.
 
 use super::{Audience, excerpt, html::html};
-use crate::mentions::mentions;
+use crate::{complete::emoji, mentions::mentions};
 
 /// What is in the chunk.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +13,11 @@ pub struct Renderer {
     pub excerpt: fn(&str, usize) -> String,
     /// The user names that a message calls.
     pub mentions: fn(&str) -> Vec<String>,
+    /// The list of emoji and their names.
+    pub emoji: fn() -> &'static str,
 }
+
+const RENDERER: Renderer = Renderer { html, excerpt, mentions, emoji: emoji::list };
 
 /// The chunk could not be fetched: the connection is gone, or the server is of another build by now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +30,7 @@ mod whole {
     impl Renderer {
         /// If it can be used without waiting.
         pub fn there() -> Option<Self> {
-            Some(Self { html, excerpt, mentions })
+            Some(RENDERER)
         }
 
         /// There is nothing to wait for.
@@ -68,6 +72,6 @@ mod split {
     #[wasm_split(markdown, wasm_split_path = wasm_split, fallible)]
     #[allow(unsafe_code, reason = "names symbols for the tool that splits the file")]
     fn fetch() -> Result<Renderer, NotLoaded> {
-        Ok(Renderer { html, excerpt, mentions })
+        Ok(RENDERER)
     }
 }

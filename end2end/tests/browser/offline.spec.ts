@@ -23,7 +23,9 @@ test('a room that was open is there without a network, and what is written meanw
   // The copy is made after the page is there.
   await page.waitForFunction(async (slug) => {
     const names = (await caches.keys()).filter((name) => name.startsWith('pages-'));
-    return names.length === 1 && (await (await caches.open(names[0]!)).match(`/rooms/${slug}`)) !== undefined;
+    const has = async (name: string, path: string) => (await (await caches.open(name)).match(path)) !== undefined;
+    if (names.length !== 1 || !(await has(names[0]!, `/rooms/${slug}`))) return false;
+    return (await has('files', '/pkg/partyline.wasm')) && (await has('files', '/pkg/partyline.js'));
   }, room.slug);
 
   await page.context().setOffline(true);
