@@ -133,7 +133,7 @@ fn listed<T, N>(
         Err(error) => view! { <Problem text=words::sentence(&error.to_string()) /> }.into_any(),
         Ok((rows, _)) if rows.is_empty() => view! { <p class="hint" role="status">{nothing}</p> }.into_any(),
         Ok((rows, next)) => view! {
-            <ul class="rows">{rows.into_iter().map(row).collect_view()}</ul>
+            <ul class="listed">{rows.into_iter().map(row).collect_view()}</ul>
             {next.map(|next| view! { <a class="button more" rel="external" href=further(&next)>"More"</a> })}
         }
         .into_any(),

@@ -124,7 +124,7 @@ fn Sessions(sessions: Result<Vec<SessionInfo>, ApiError>) -> impl IntoView {
         }
     };
     view! {
-        <ul class="rows">{sessions.into_iter().map(row).collect_view()}</ul>
+        <ul class="listed">{sessions.into_iter().map(row).collect_view()}</ul>
         {others
             .then(|| {
                 view! {
