@@ -1,6 +1,6 @@
 //! The API as a whole: its description, its headers, what operators see.
 
-use crate::support::{Kind, Person, in_both_modes, shared};
+use crate::support::{Kind, Person, in_both_modes, shared, until};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
@@ -46,6 +46,10 @@ async fn problems_pages_and_files_carry_their_headers(kind: Kind) {
     assert_eq!(problem.headers()["content-type"], "application/problem+json");
     assert_eq!(problem.headers()["cache-control"], "no-store");
     assert_eq!(problem.headers()["x-content-type-options"], "nosniff");
+    // Just after the start the greeting is on its way to the store.
+    let visitor = Person::visitor(base);
+    until("the greeting is stored", async || visitor.get("/rooms/welcome/messages").await.1["messages"][0].is_object())
+        .await;
     let page = http.get(format!("{base}/rooms/welcome")).send().await.unwrap();
     assert_eq!(page.status(), StatusCode::OK);
     let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
