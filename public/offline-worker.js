@@ -68,14 +68,14 @@ async function file(event) {
     if (answer.ok) event.waitUntil(keepFile(files, event.request, answer.clone()));
     return answer;
   } catch (away) {
-    return (await files.match(event.request)) ?? Response.error();
+    return (await files.match(event.request.url, { ignoreVary: true })) ?? Response.error();
   }
 }
 
 /** A new version of the site does not fit pages of the one before. */
 async function keepFile(files, request, answer) {
-  const before = await files.match(request);
-  await files.put(request, answer.clone());
+  const before = await files.match(request.url, { ignoreVary: true });
+  await files.put(request.url, answer.clone());
   const stamp = (response) => response.headers.get('last-modified') ?? response.headers.get('etag');
   if (before && stamp(before) !== stamp(answer)) {
     const names = await caches.keys();

@@ -45,49 +45,12 @@ pub fn Switcher(
                     view! {
                         <Transition>
                             {move || Suspend::new(async move {
-                                let rooms = rooms.await.unwrap_or_default();
-                                match chunk::dialog().await {
-                                    Ok(dialog) => dialog(open, rooms),
-                                    Err(_) => {
-                                        open.set(false);
-                                        ().into_any()
-                                    }
-                                }
+                                view! { <Dialog open rooms=rooms.await.unwrap_or_default() /> }
                             })}
                         </Transition>
                     }
                 })
         }}
-    }
-}
-
-/// The dialog is a chunk of its own (feature `split`): many never open it.
-mod chunk {
-    use super::{AnyView, Dialog, IntoAny, Room, RwSignal, view};
-    use crate::markdown::NotLoaded;
-
-    type Made = fn(RwSignal<bool>, Vec<Room>) -> AnyView;
-
-    fn made(open: RwSignal<bool>, rooms: Vec<Room>) -> AnyView {
-        view! { <Dialog open rooms /> }.into_any()
-    }
-
-    #[cfg(not(feature = "split"))]
-    pub async fn dialog() -> Result<Made, NotLoaded> {
-        Ok(made)
-    }
-
-    #[cfg(feature = "split")]
-    pub async fn dialog() -> Result<Made, NotLoaded> {
-        use leptos::wasm_split::{self, wasm_split};
-
-        #[wasm_split(switcher, wasm_split_path = wasm_split, fallible)]
-        #[allow(unsafe_code, reason = "names symbols for the tool that splits the file")]
-        fn fetch() -> Result<Made, NotLoaded> {
-            Ok(made)
-        }
-
-        fetch().await
     }
 }
 

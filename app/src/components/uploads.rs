@@ -144,6 +144,13 @@ impl Uploads {
     pub(super) fn go_on(self) {
         self.keep();
         if self.all.with_untracked(Vec::is_empty) {
+            // What was waited for was taken out.
+            if self.held.get_untracked() {
+                self.held.set(false);
+                if let Some(form) = self.form.get_untracked() {
+                    let _ = form.request_submit();
+                }
+            }
             return;
         }
         spawn_local(async move {
