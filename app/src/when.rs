@@ -55,6 +55,12 @@ pub fn day_name(days: i64) -> String {
     format!("{day} {month} {year}")
 }
 
+/// The same of a moment, in UTC.
+#[cfg(not(feature = "hydrate"))]
+pub fn utc_day(at: Millis) -> String {
+    day_name(at.div_euclid(DAY))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,14 +2,14 @@
 
 use leptos::prelude::document;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, HtmlElement, KeyboardEvent, Node};
+use web_sys::{Element, HtmlElement, KeyboardEvent};
 
-/// What F6 goes through, each with what in it takes the focus, the first that is there and seen.
-const LANDMARKS: [&[&str]; 4] = [
-    &[".rooms [aria-current]", ".rooms a"],
-    &[".rows .row:focus", ".scroller"],
-    &[".writing textarea", ".composer .button", "main .button.primary"],
-    &[".details :is(a, button)"],
+/// What F6 goes through, each with what in it takes the focus, the first that is seen.
+const LANDMARKS: [(&str, &[&str]); 4] = [
+    (".rooms", &[".rooms [aria-current]", ".rooms a"]),
+    (".timeline", &[".rows .row:focus", ".scroller"]),
+    (".composer, main", &[".writing textarea", ".composer .button", "main .button.primary"]),
+    (".details", &[".details :is(a, button)"]),
 ];
 
 /// Whether the key was one of ours.
@@ -30,36 +30,29 @@ fn toggle(popover: &Element) -> bool {
 }
 
 fn click(selector: &str) -> bool {
-    let found = document().query_selector(selector).ok().flatten();
-    found.and_then(|found| found.dyn_into::<HtmlElement>().ok()).is_some_and(|button| {
-        button.click();
-        true
-    })
+    let button = all(selector).into_iter().next();
+    button.inspect(HtmlElement::click).is_some()
 }
 
 fn next_landmark(back: bool) -> bool {
     let active = document().active_element();
-    let regions = [".rooms", ".timeline", ".composer, main", ".details"];
-    let here = regions
-        .iter()
-        .position(|region| active.as_ref().is_some_and(|active| active.closest(region).ok().flatten().is_some()));
+    let within = |region: &str| active.as_ref().is_some_and(|active| active.closest(region).ok().flatten().is_some());
+    let here = LANDMARKS.iter().position(|(region, _)| within(region));
     let count = LANDMARKS.len();
     let step = if back { count - 1 } else { 1 };
     let first = here.map_or(if back { count - 1 } else { 0 }, |here| (here + step) % count);
-    (0..count).map(|n| LANDMARKS[(first + n * step) % count]).any(|landmark| landmark.iter().any(|part| focus(part)))
+    (0..count).map(|n| LANDMARKS[(first + n * step) % count]).any(|(_, parts)| parts.iter().any(|part| focus(part)))
 }
 
 /// Puts the focus on the first such element that is seen.
 fn focus(selector: &str) -> bool {
-    all(selector).into_iter().filter_map(|node| node.dyn_into::<HtmlElement>().ok()).any(|element| {
-        // A sheet that is not open has no place in the page.
-        element.offset_parent().is_some() && element.focus().is_ok()
-    })
+    // A sheet that is not open has no place in the page.
+    all(selector).iter().any(|element| element.offset_parent().is_some() && element.focus().is_ok())
 }
 
-fn all(selector: &str) -> Vec<Node> {
-    let found = document().query_selector_all(selector).ok();
-    found.map(|found| (0..found.length()).filter_map(|n| found.get(n)).collect()).unwrap_or_default()
+fn all(selector: &str) -> Vec<HtmlElement> {
+    let Ok(found) = document().query_selector_all(selector) else { return Vec::new() };
+    (0..found.length()).filter_map(|n| found.get(n)?.dyn_into().ok()).collect()
 }
 
 /// From a message to the next, from a room to the next.
@@ -69,23 +62,16 @@ fn rove(event: &KeyboardEvent, down: bool) -> bool {
         if !from.matches(items).unwrap_or_default() {
             continue;
         }
-        let nodes = all(items);
-        let Some(here) = nodes.iter().position(|node| node.is_same_node(Some(&from))) else { return false };
+        let all = all(items);
+        let Some(here) = all.iter().position(|element| element.is_same_node(Some(&from))) else { return false };
         let next = if down { here + 1 } else { here.wrapping_sub(1) };
-        return nodes.get(next).is_some_and(focus_row);
+        return all.get(next).is_some_and(focus_row);
     }
     // From the history itself to its newest message.
-    from.matches(".scroller").unwrap_or_default()
-        && !down
-        && document()
-            .query_selector(".rows > :last-child")
-            .ok()
-            .flatten()
-            .is_some_and(|newest| focus_row(&newest.into()))
+    from.matches(".scroller").unwrap_or_default() && !down && all(".rows > :last-child").last().is_some_and(focus_row)
 }
 
-fn focus_row(node: &Node) -> bool {
-    let Some(element) = node.dyn_ref::<HtmlElement>() else { return false };
+fn focus_row(element: &HtmlElement) -> bool {
     if !element.has_attribute("href") {
         element.set_tab_index(-1);
     }

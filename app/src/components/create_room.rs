@@ -1,4 +1,4 @@
-use super::{Field, Problem};
+use super::{Field, Problem, VisibilityChoices};
 use crate::{
     api::CreateRoom as CreateRoomCall,
     model::{MAX_ROOM_NAME_CHARS, Visibility},
@@ -26,22 +26,7 @@ pub fn CreateRoom() -> impl IntoView {
             <h2>"New room"</h2>
             <Problem text=problem />
             <Field label="Name" name="name" value=name maxlength=MAX_ROOM_NAME_CHARS autocomplete="off" />
-            <fieldset class="choices">
-                <legend>"Who may see it"</legend>
-                {choices
-                    .map(|(value, label, hint)| {
-                        view! {
-                            <label class="choice">
-                                <input type="radio" name="visibility" value=value.as_str() checked=value == chosen />
-                                <span>
-                                    <strong>{label}</strong>
-                                    <span class="hint">{hint}</span>
-                                </span>
-                            </label>
-                        }
-                    })
-                    .collect_view()}
-            </fieldset>
+            <VisibilityChoices choices chosen />
             <button class="button primary">"Create room"</button>
         </form>
     }

@@ -32,6 +32,7 @@ mod switcher;
 mod timeline;
 mod upload_list;
 mod uploads;
+mod visibility_choices;
 
 pub use account::{Account, Brand};
 pub use actions::Actions;
@@ -58,3 +59,4 @@ pub use search_line::{SearchLine, SearchLink};
 pub use sidebar::Sidebar;
 pub use switcher::Switcher;
 pub use timeline::Timeline;
+pub use visibility_choices::VisibilityChoices;

@@ -92,11 +92,6 @@ fn go_on(uploads: Uploads) {
             move |hundredths| uploads.set(number, State::Going(hundredths)),
             move |status, text| answered(uploads, number, status, &text),
         );
-    } else if uploads.held.get_untracked() && uploads.all.with_untracked(|all| all.iter().all(|u| u.done().is_some())) {
-        uploads.held.set(false);
-        if let Some(form) = uploads.form.get_untracked() {
-            let _ = form.request_submit();
-        }
     } else if !uploads.all.with_untracked(|all| all.iter().any(|u| matches!(u.state, State::Going(_)))) {
         uploads.held.set(false);
     }

@@ -16,7 +16,7 @@ pub struct Uploads {
     /// How they are sent and shown; fetched with the first.
     pub(super) sending: RwSignal<Option<Sending>>,
     pub(super) slug: StoredValue<String>,
-    pub(super) form: NodeRef<html::Form>,
+    form: NodeRef<html::Form>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -140,11 +140,11 @@ impl Uploads {
         });
     }
 
-    /// Does what there is to be done next, as soon as it is known how.
+    /// Does what there is to be done next, as soon as it is known how. If all are there, or were taken out, the message
+    /// that waited for them goes.
     pub(super) fn go_on(self) {
         self.keep();
-        if self.all.with_untracked(Vec::is_empty) {
-            // What was waited for was taken out.
+        if self.all.with_untracked(|all| all.iter().all(|upload| upload.done().is_some())) {
             if self.held.get_untracked() {
                 self.held.set(false);
                 if let Some(form) = self.form.get_untracked() {

@@ -132,21 +132,8 @@ impl Hub {
             gap: self.gap.clone(),
         };
         // Apart, since what it asks may take its time while events must not wait.
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = keeper.run() => {}
-            }
-        });
-        let (stop, presence) = (self.stop.clone(), self.sources.presence.clone());
-        let (sources, rooms) = (self.sources.clone(), self.rooms.clone());
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = presence.run(sources, rooms) => {}
-            }
-        });
+        self.spawn_until_stop(keeper.run());
+        self.spawn_until_stop(self.sources.presence.clone().run(self.sources.clone(), self.rooms.clone()));
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
@@ -164,6 +151,13 @@ impl Hub {
                 }
             }
         }
+    }
+
+    fn spawn_until_stop(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            stop.run_until_cancelled(work).await;
+        });
     }
 
     fn notice(&self, notice: Notice) {

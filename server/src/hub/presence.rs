@@ -9,11 +9,10 @@ use crate::fanout::{Notice, PeopleHere};
 use app::{model::RoomId, protocol::ServerFrame};
 use axum::extract::ws::Utf8Bytes;
 use std::{
-    collections::BTreeSet,
     sync::{Arc, Mutex},
     time::Duration,
 };
-use table::{Show, Table};
+use table::{Show, Shown, Table};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -63,7 +62,7 @@ impl Presence {
 
     /// What the watchers of a room were shown last, for one who has just come.
     pub fn shown(&self, room: RoomId) -> Option<Utf8Bytes> {
-        lock(&self.table).shown(room).map(|shown| encode(&present(room, &shown.names, shown.count)))
+        lock(&self.table).shown(room).map(|shown| encode(&present(room, shown)))
     }
 
     /// Another node told, or asked.
@@ -108,13 +107,13 @@ fn frames(room: RoomId, show: &Show) -> Vec<Utf8Bytes> {
             let one = |user: &String, online| encode(&ServerFrame::Presence { room, user: user.clone(), online });
             came.iter().map(|user| one(user, true)).chain(went.iter().map(|user| one(user, false))).collect()
         }
-        Show::Anew(now) => vec![encode(&present(room, &now.names, now.count))],
+        Show::Anew(now) => vec![encode(&present(room, now))],
     }
 }
 
-fn present(room: RoomId, names: &BTreeSet<String>, count: usize) -> ServerFrame {
-    let count = u32::try_from(count).unwrap_or(u32::MAX);
-    ServerFrame::Present { room, users: names.iter().cloned().collect(), count }
+fn present(room: RoomId, shown: &Shown) -> ServerFrame {
+    let count = u32::try_from(shown.count).unwrap_or(u32::MAX);
+    ServerFrame::Present { room, users: shown.names.iter().cloned().collect(), count }
 }
 
 /// What is told of a room: by name if they are few.

@@ -48,7 +48,7 @@ fn Invitation(data: InvitationData, secret: String) -> impl IntoView {
     let problem = query.get("error").map(words::explain_invite).unwrap_or_default();
     let here = url::invite(&secret);
     let members = if room.members == 1 { "1 member".to_owned() } else { format!("{} members", room.members) };
-    let until = when::day_name(expires_at.div_euclid(when::DAY));
+    let until = when::utc_day(expires_at);
     let way_in = match (session::me(), room.role) {
         (_, Some(_)) => view! {
             <p class="hint">"You are in this room already."</p>

@@ -68,8 +68,8 @@ fn Link(invite: Invite, slug: String) -> impl IntoView {
         (None, 1) => "1 person came in".to_owned(),
         (None, used) => format!("{used} people came in"),
     };
-    let until = when::day_name(invite.expires_at.div_euclid(when::DAY));
-    let made = when::day_name(invite.created_at.div_euclid(when::DAY));
+    let until = when::utc_day(invite.expires_at);
+    let made = when::utc_day(invite.created_at);
     let label = format!("Take back the link of {} from {made}", invite.by.display_name);
     view! {
         <li>

@@ -43,6 +43,6 @@ pub fn Moment(
     at: crate::model::Millis,
 ) -> impl IntoView {
     use crate::when;
-    let text = format!("{}, {} UTC", when::day_name(at.div_euclid(when::DAY)), when::utc_time(at));
+    let text = format!("{}, {} UTC", when::utc_day(at), when::utc_time(at));
     view! { <time datetime=when::iso(at)>{text}</time> }
 }

@@ -1,4 +1,4 @@
-use super::search_form::SearchForm;
+use super::{page::Moment, search_form::SearchForm};
 use crate::{
     api,
     components::{Avatar, Problem},
@@ -6,7 +6,7 @@ use crate::{
     model::{SearchHit, SearchPage as Found, SearchQuery},
     session,
     url::{self, Query},
-    when, words,
+    words,
 };
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -138,9 +138,6 @@ fn Hit(hit: SearchHit) -> impl IntoView {
     let author = message.author;
     let (sign, name) = session::called(&room.slug, &room.name);
     let href = url::message(&room.slug, message.id);
-    // In UTC, as it says; the script of plain pages makes it the reader's.
-    let day = when::day_name(message.sent_at.div_euclid(when::DAY));
-    let sent = format!("{day}, {} UTC", when::utc_time(message.sent_at));
     let label = format!("Message of {} in {sign}{name}", author.display_name);
     let text = excerpt.into_iter().map(|piece| match piece.found {
         true => view! { <mark>{piece.text}</mark> }.into_any(),
@@ -153,7 +150,7 @@ fn Hit(hit: SearchHit) -> impl IntoView {
                 <p class="hit-head">
                     <span class="author" title=format!("@{}", author.username)>{author.display_name}</span>
                     <a class="in" href=url::room(&room.slug)>{sign} {name}</a>
-                    <time datetime=when::iso(message.sent_at)>{sent}</time>
+                    <Moment at=message.sent_at />
                 </p>
                 <a class="body" href=href>{text.collect_view()}</a>
             </article>

@@ -1,7 +1,7 @@
 use super::{NotFoundPage, invite_links::InviteLinks, room_members::RoomMembers};
 use crate::{
     api::{self, ArchiveRoom, ChangeRoom, Leave, SettingsData},
-    components::{Field, Problem},
+    components::{Field, Problem, VisibilityChoices},
     error::ApiError,
     model::{MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS, Role, Room, Visibility},
     session,
@@ -107,29 +107,7 @@ fn About(room: Room, may: May, query: Query) -> impl IntoView {
             (Visibility::Members, "Members only", "Listed for everyone with an account; members read and write."),
             (Visibility::Private, "Private", "Not listed; by invitation only."),
         ];
-        view! {
-            <fieldset class="choices">
-                <legend>"Who may see it"</legend>
-                {choices
-                    .map(|(value, label, hint)| {
-                        view! {
-                            <label class="choice">
-                                <input
-                                    type="radio"
-                                    name="visibility"
-                                    value=value.as_str()
-                                    checked=value == room.visibility
-                                />
-                                <span>
-                                    <strong>{label}</strong>
-                                    <span class="hint">{hint}</span>
-                                </span>
-                            </label>
-                        }
-                    })
-                    .collect_view()}
-            </fieldset>
-        }
+        view! { <VisibilityChoices choices chosen=room.visibility /> }
     });
     view! {
         <form class="card form" method="post" action=ChangeRoom::url() aria-labelledby="about">
