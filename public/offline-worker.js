@@ -16,10 +16,14 @@ addEventListener('fetch', (event) => {
   if (request.method !== 'GET' || origin !== location.origin) return;
   if (request.mode === 'navigate') {
     event.respondWith(page(event, /^\/(rooms\/[^/]+)?$/.test(pathname)));
-  } else if (/^\/pkg\/|^\/[^/]+\.(svg|png|js|webmanifest)$/.test(pathname)) {
+  } else if (isFile(pathname)) {
     event.respondWith(file(event));
   }
 });
+
+addEventListener('message', (event) => event.waitUntil(Promise.all(event.data.map(keepSeen))));
+
+const isFile = (pathname) => /^\/pkg\/|^\/[^/]+\.(svg|png|js|webmanifest)$/.test(pathname);
 
 async function page(event, keeps) {
   let answer;
@@ -72,15 +76,29 @@ async function file(event) {
   }
 }
 
-/** A new version of the site does not fit pages of the one before. */
+/** A file that a page has loaded, maybe past this worker. */
+async function keepSeen(address) {
+  const { origin, pathname, href } = new URL(address);
+  if (origin !== location.origin || !isFile(pathname)) return;
+  const files = await caches.open(FILES);
+  if (await files.match(href, { ignoreVary: true })) return;
+  const answer = await fetch(href).catch(() => undefined);
+  if (answer?.ok) await keepFile(files, { url: href }, answer);
+}
+
+/** A new version of the site does not fit pages, nor chunks, of the one before. */
 async function keepFile(files, request, answer) {
   const before = await files.match(request.url, { ignoreVary: true });
-  await files.put(request.url, answer.clone());
   const stamp = (response) => response.headers.get('last-modified') ?? response.headers.get('etag');
-  if (before && stamp(before) !== stamp(answer)) {
+  if (before && stamp(before) === stamp(answer)) return;
+  // All of it first: a download that breaks off must not take the place of what is there.
+  const copy = new Response(await answer.arrayBuffer(), { headers: answer.headers });
+  if (before) {
     const names = await caches.keys();
     await Promise.all(names.filter((name) => name.startsWith(PAGES)).map((name) => caches.delete(name)));
+    for (const old of await files.keys()) await files.delete(old);
   }
+  await files.put(request.url, copy);
 }
 
 function nothing() {

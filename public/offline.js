@@ -1,2 +1,11 @@
 // Pages that were open once can be read without a network: see offline-worker.js.
-navigator.serviceWorker?.register('/offline-worker.js').catch(() => {});
+const workers = navigator.serviceWorker;
+workers
+  ?.register('/offline-worker.js')
+  .then(() => workers.ready)
+  .then(({ active }) => {
+    // What the browser had at hand, or fetched before there was a worker, the worker has not seen.
+    const tell = (list) => active.postMessage(list.getEntries().map((entry) => entry.name));
+    new PerformanceObserver(tell).observe({ type: 'resource', buffered: true });
+  })
+  .catch(() => {});
