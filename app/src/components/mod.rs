@@ -29,6 +29,7 @@ mod sidebar;
 mod steady;
 mod suggestions;
 mod switcher;
+mod switcher_dialog;
 mod timeline;
 mod upload_list;
 mod uploads;
