@@ -40,8 +40,9 @@ const POLL: Duration = Duration::from_millis(100);
 const POLL_WHILE_FULL: Duration = Duration::from_millis(10);
 
 /// A member that has been given nothing for so long may be stuck: librdkafka (2.12) now and then does not come back to
-/// its group after its coordinator was away. Another one takes its place.
-const FORGOTTEN: Duration = Duration::from_secs(45);
+/// its group after its coordinator was away. Another one takes its place. Longer than a group waits for members that do
+/// not come back.
+const FORGOTTEN: Duration = Duration::from_secs(30);
 
 /// What a member is for.
 pub(super) struct Duty {

@@ -34,7 +34,9 @@ impl Broker {
         );
         fs::write(dir.path().join("properties"), properties).unwrap();
         let mut format = java(&dir, "kafka.tools.StorageTool");
-        let id = base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, uuid::Uuid::new_v4().as_bytes());
+        // An id that began with a dash would be taken for an option.
+        let id = [&[0], &uuid::Uuid::new_v4().as_bytes()[1..]].concat();
+        let id = base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, id);
         format.args(["format", "-t", &id, "-c"]).arg(dir.path().join("properties")).stdout(Stdio::null());
         let formatted = tokio::task::spawn_blocking(move || format.status().unwrap()).await.unwrap();
         assert!(formatted.success());

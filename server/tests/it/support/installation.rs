@@ -81,6 +81,7 @@ impl Installation {
     }
 
     pub async fn start_with(&self, config: Config) -> Node {
+        server::telemetry::init_quiet_log();
         Node::new(Server::start(config).await.expect("the node starts"))
     }
 

@@ -13,7 +13,7 @@ pub use people::{PASSWORD, Person};
 pub use socket::Socket;
 
 /// How long anything may take that is waited for. Reached only when something is broken.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
 
 /// A setting that `end2end/services env` prints. Missing: the test fails, it is not skipped.
 pub fn setting(name: &str) -> String {
