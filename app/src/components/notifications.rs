@@ -16,6 +16,10 @@ pub fn Notifications(
     let live = use_context::<Live>();
     let slug = StoredValue::new(slug);
     let level = Memo::new(move |_| live.and_then(|live| live.level_of(room)));
+    // The server may have rendered this before it knew the level, and hydration corrects no attribute: it is set once
+    // more afterwards.
+    let there = RwSignal::new(!cfg!(feature = "hydrate"));
+    Effect::new(move || there.set(true));
     let choice = move |value: NotificationLevel, label: &'static str| {
         let on_click = move |event: leptos::ev::MouseEvent| {
             event.prevent_default();
@@ -23,7 +27,7 @@ pub fn Notifications(
                 live.choose_level(room, slug.get_value(), value);
             }
         };
-        let pressed = move || (level.get() == Some(value)).to_string();
+        let pressed = move || (there.get() && level.get() == Some(value)).to_string();
         view! {
             <button name="level" value=value.as_str() aria-pressed=pressed on:click=on_click>
                 {label}
