@@ -3,7 +3,10 @@
 mod edit;
 pub mod emoji;
 
-use crate::model::{Room, User};
+use crate::{
+    mentions::EVERYONE,
+    model::{Room, User},
+};
 pub use edit::{Edit, bytes, emphasise, units};
 
 /// Most suggestions at once.
@@ -74,10 +77,14 @@ pub fn candidates<'a>(
         }
     };
     match begun.kind {
-        Kind::Person => people.for_each(|User { username, display_name, .. }| {
-            let rank = rank(word, username, display_name);
-            add(rank, me == Some(username), username.clone(), format!("@{username}"), display_name.clone());
-        }),
+        Kind::Person => {
+            people.for_each(|User { username, display_name, .. }| {
+                let rank = rank(word, username, display_name);
+                add(rank, me == Some(username), username.clone(), format!("@{username}"), display_name.clone());
+            });
+            let name = "Everyone in this room";
+            add(rank(word, EVERYONE, name), true, String::new(), format!("@{EVERYONE}"), name.into());
+        }
         Kind::Room => rooms.iter().for_each(|Room { slug, name, role, .. }| {
             add(rank(word, slug, name), role.is_none(), slug.clone(), format!("#{slug}"), name.clone());
         }),
@@ -157,8 +164,12 @@ mod tests {
 
     #[test]
     fn the_likeliest_comes_first() {
-        assert_eq!(offered("@"), ["@adam", "@lin", "@noor", "@ada"]);
-        assert_eq!(offered("@a"), ["@adam", "@ada", "@noor"], "oneself after others, a letter in the middle last");
+        assert_eq!(offered("@"), ["@adam", "@lin", "@noor", "@all", "@ada"]);
+        assert_eq!(
+            offered("@a"),
+            ["@adam", "@all", "@ada", "@noor"],
+            "oneself after others, a letter in the middle last"
+        );
         assert_eq!(offered("@love"), ["@ada"]);
         assert_eq!(offered("@šár"), ["@adam"]);
         assert_eq!(offered("@zzz"), [""; 0]);

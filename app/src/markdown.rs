@@ -5,6 +5,7 @@
 
 mod address;
 mod chunk;
+mod code;
 #[cfg(any(feature = "ssr", test))]
 mod examine;
 mod html;

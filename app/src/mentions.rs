@@ -10,6 +10,9 @@ use crate::{
 /// Most names that one message can call.
 pub const MAX_MENTIONS: usize = 50;
 
+/// Who is called by this name: everyone in the room. Nobody's user name.
+pub const EVERYONE: &str = "all";
+
 /// The user names that a message calls, each once, in the order of the text; [`MAX_MENTIONS`] at most. Nobody is named
 /// in code or in a link.
 ///
@@ -27,7 +30,7 @@ pub fn mentions(body: &str) -> Vec<String> {
     names
 }
 
-/// The text calls this person. Before the browser can read markup it takes the text as it was written: somebody who is
+/// The text calls this person, or everyone. Before the browser can read markup it takes the text as it was written: somebody who is
 /// named in code counts as called.
 pub fn calls(body: &str, username: &str) -> bool {
     let names = match Renderer::there() {
@@ -35,7 +38,7 @@ pub fn calls(body: &str, username: &str) -> bool {
         Some(by) => (by.mentions)(body),
         None => as_written(body),
     };
-    names.iter().any(|name| name == username)
+    names.iter().any(|name| name == username || name == EVERYONE)
 }
 
 fn as_written(body: &str) -> Vec<String> {
@@ -183,6 +186,15 @@ mod tests {
             "[@ada](/rooms/garden)",
         ] {
             assert_eq!(mentions(text), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn all_are_everyone() {
+        for (text, called) in
+            [("@all", true), ("@ALL: tea.", true), ("@allan", false), ("`@all`", false), ("all", false)]
+        {
+            assert_eq!(calls(text, "ada"), called, "{text}");
         }
     }
 

@@ -9,12 +9,16 @@ use crate::{
     browser,
     complete::{bytes, emphasise},
     live::Live,
+    mentions,
     model::{MAX_BODY_BYTES, MessageBody},
     outbox::Outbox,
     rcdata::textarea,
     url, words,
 };
 use leptos::{html, prelude::*, server_fn::ServerFn, task::spawn_local, wasm_bindgen::JsCast, web_sys};
+
+/// In a room of more people than this a call to everyone is asked about before it goes.
+const MANY: u64 = 10;
 
 /// How often others are told that somebody types.
 const TYPING_EVERY_MS: i64 = 3_000;
@@ -33,6 +37,8 @@ pub fn Composer(
     let (form, text) = (NodeRef::<html::Form>::new(), NodeRef::<html::Textarea>::new());
     let draft_key = StoredValue::new(format!("partyline.draft.{room}"));
     let told = StoredValue::new(0_i64);
+    // The text that was asked about: sent again as it is, it goes.
+    let asked = StoredValue::new(String::new());
     let suggestions = Suggestions::new(actions, text);
     let uploads = Uploads::new(actions, form);
     let dropping = dropping(uploads);
@@ -113,6 +119,13 @@ pub fn Composer(
             return;
         };
         match MessageBody::parse(&body) {
+            Ok(body) if calls_many(actions, &body) && asked.with_value(|asked| asked != body.as_str()) => {
+                let others = actions.state().with_untracked(|state| state.room().members.saturating_sub(1));
+                asked.set_value(body.into_string());
+                actions
+                    .problem()
+                    .set(format!("This calls all {others} others in the room. Send it once more if you mean it."));
+            }
             Ok(body) => {
                 outbox.send(room, actions.slug(), body.into_string(), actions.reply_to().get_untracked());
                 text.set_value("");
@@ -180,6 +193,11 @@ pub fn Composer(
             <Typing actions />
         </div>
     }
+}
+
+fn calls_many(actions: Actions, body: &MessageBody) -> bool {
+    actions.state().with_untracked(|state| state.room().members > MANY)
+        && mentions::calls(body.as_str(), mentions::EVERYONE)
 }
 
 /// What Ctrl or ⌘ with B or I puts around words.

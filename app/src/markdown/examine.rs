@@ -15,7 +15,7 @@ pub fn examine(body: &str) {
 }
 
 /// Every tag that there is, as it is written; addresses apart.
-const TAGS: [&str; 37] = [
+const TAGS: [&str; 41] = [
     "p",
     "p class=\"caption\"",
     "p class=\"heading\"",
@@ -49,6 +49,10 @@ const TAGS: [&str; 37] = [
     "span class=\"mention own\"",
     "span class=\"mention\"",
     "span class=\"edited\"",
+    "span class=\"c\"",
+    "span class=\"k\"",
+    "span class=\"n\"",
+    "span class=\"s\"",
     "a",
     "ol start=\"0\"",
     "ol start=\"2\"",

@@ -1,8 +1,11 @@
 //! The HTML of a message. Everything that a person wrote goes through [`escape`], and every tag is one of those here.
 
-use super::read::{Element, Piece, read};
+use super::{
+    code::Colours,
+    read::{Element, Piece, read},
+};
 use crate::{
-    mentions::{Part, parts, readings},
+    mentions::{EVERYONE, Part, parts, readings},
     model::{FileAddress, MAX_BODY_BYTES},
     url,
 };
@@ -25,7 +28,8 @@ pub struct Audience<'a> {
 
 /// A message's text as HTML. It can be put on a page as it is.
 pub fn html(body: &str, audience: Audience<'_>, edited: bool) -> String {
-    let mut page = Html { out: String::new(), elements: 0, columns: vec![], column: 0, head: false, audience };
+    let mut page =
+        Html { out: String::new(), elements: 0, columns: vec![], column: 0, head: false, code: None, audience };
     read(body, &mut |piece| page.add(&piece));
     let mut out = page.out;
     if page.elements > MAX_ELEMENTS || out.len() > MAX_HTML_BYTES {
@@ -58,6 +62,8 @@ struct Html<'a> {
     columns: Vec<Alignment>,
     column: usize,
     head: bool,
+    /// Inside a block of code in a language that is known.
+    code: Option<Colours>,
     audience: Audience<'a>,
 }
 
@@ -71,7 +77,7 @@ impl Html<'_> {
             Piece::Open(element) => self.open(element),
             Piece::Close(element) => self.close(element),
             Piece::Text(text, before) => self.text(text, *before),
-            Piece::Literal(text) => self.put(&escape(text)),
+            Piece::Literal(text) => self.literal(text),
             Piece::Code(code) => self.tag(&format!("<code>{}</code>", escape(code))),
             Piece::Address(address) => {
                 self.link(address);
@@ -97,6 +103,9 @@ impl Html<'_> {
     }
 
     fn open(&mut self, element: &Element) {
+        if let Element::CodeBlock(info) = element {
+            self.code = Colours::of(info);
+        }
         match element {
             Element::Link(to) => self.link(to),
             Element::List(Some(first)) if *first != 1 => self.tag(&format!("<ol start=\"{first}\">")),
@@ -132,9 +141,23 @@ impl Html<'_> {
             plain => tags(plain).1,
         };
         self.put(end);
-        if *element == Element::Head {
-            self.head = false;
+        match element {
+            Element::Head => self.head = false,
+            Element::CodeBlock(_) => self.code = None,
+            _ => {}
         }
+    }
+
+    fn literal(&mut self, text: &str) {
+        let Some(mut colours) = self.code.take() else { return self.put(&escape(text)) };
+        colours.read(text, &mut |piece, kind| match kind {
+            // Colours are the first to go: they alone must not make a text too much for a page.
+            Some(kind) if self.elements < MAX_ELEMENTS / 2 && self.out.len() < MAX_HTML_BYTES / 2 => {
+                self.tag(&format!("<span class=\"{}\">{}</span>", kind.class(), escape(piece)));
+            }
+            _ => self.put(&escape(piece)),
+        });
+        self.code = Some(colours);
     }
 
     /// In the room that it will take; a click shows the whole, beside the chat.
@@ -173,9 +196,10 @@ impl Html<'_> {
     }
 
     fn name(&mut self, written: &str) {
-        let name = readings(written).into_iter().find(|name| self.audience.people.contains(name));
+        let Audience { people, me } = self.audience;
+        let name = readings(written).into_iter().find(|name| name == EVERYONE || people.contains(name));
         let Some(name) = name else { return self.put(written) };
-        let own = if self.audience.me == Some(&name) { " own" } else { "" };
+        let own = if me.is_some_and(|me| me == name || name == EVERYONE) { " own" } else { "" };
         // What is not of the name ends the sentence.
         let (shown, rest) = written.split_at(1 + name.len());
         self.tag(&format!("<span class=\"mention{own}\">{shown}</span>{rest}"));
@@ -191,7 +215,7 @@ fn tags(element: &Element) -> (&'static str, &'static str) {
         Element::Heading(false) => ("<p class=\"heading\">", "</p>"),
         Element::Caption => ("<p class=\"caption\">", "</p>"),
         Element::Quote => ("<blockquote>", "</blockquote>"),
-        Element::CodeBlock => (
+        Element::CodeBlock(_) => (
             "<div class=\"code\"><pre><code>",
             "</code></pre><button type=\"button\" class=\"button quiet copy\">Copy</button></div>",
         ),
@@ -230,6 +254,12 @@ mod tests {
             ("# A\n### B", "<p class=\"heading large\">A</p><p class=\"heading\">B</p>"),
             ("> a\n> b", "<blockquote><p>a<br>b</p></blockquote>"),
             ("- a\n- b\n  1. c", "<ul><li>a</li><li>b<ol><li>c</li></ol></li></ul>"),
+            (
+                "```sql\nselect 1 -- a\n```",
+                "<p class=\"caption\">sql</p><div class=\"code\"><pre><code><span class=\"k\">select</span> \
+                 <span class=\"n\">1</span> <span class=\"c\">-- a</span>\n</code></pre><button type=\"button\" \
+                 class=\"button quiet copy\">Copy</button></div>",
+            ),
             ("7. a", "<ol start=\"7\"><li>a</li></ol>"),
             (
                 "- [ ] a\n- [x] b",

@@ -22,8 +22,8 @@ pub enum Element {
     Quote,
     /// What a block of code says of itself.
     Caption,
-    /// Lines of code.
-    CodeBlock,
+    /// Lines of code, with what is said of them: mostly a language.
+    CodeBlock(String),
     /// With numbers from the one given on, or with dots.
     List(Option<u64>),
     /// Of a list.
@@ -184,12 +184,14 @@ impl Reader<'_> {
             Tag::Paragraph | Tag::HtmlBlock => Some(Element::Paragraph),
             Tag::Heading { level, .. } => Some(Element::Heading(level <= HeadingLevel::H2)),
             Tag::CodeBlock(kind) => {
-                if let CodeBlockKind::Fenced(info) = kind
-                    && !info.is_empty()
-                {
+                let info = match kind {
+                    CodeBlockKind::Fenced(info) => info.into_string(),
+                    CodeBlockKind::Indented => String::new(),
+                };
+                if !info.is_empty() {
                     self.caption(&info);
                 }
-                Some(Element::CodeBlock)
+                Some(Element::CodeBlock(info))
             }
             Tag::BlockQuote(_) => fits(1).then_some(Element::Quote),
             Tag::List(first) => fits(2).then_some(Element::List(first)),
@@ -274,7 +276,7 @@ impl Reader<'_> {
             text = &text[self.given - start..];
             start = self.given;
         }
-        if self.inside(|element| matches!(element, Element::Link(_) | Element::CodeBlock)) {
+        if self.inside(|element| matches!(element, Element::Link(_) | Element::CodeBlock(_))) {
             return self.piece(Piece::Literal(text));
         }
         // `\@` names nobody.

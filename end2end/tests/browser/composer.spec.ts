@@ -155,3 +155,20 @@ test('a message that comes to name somebody who joins is shown so', async ({ api
   await api.join(noor, room);
   await expect(shown.timeline.locator('.mention')).toHaveText(`@${noor.username}`);
 });
+
+test('a call to everyone in a large room is asked about, and goes when it is sent once more', async ({ api, server, newPerson }) => {
+  const { lin, room, shown, field, list } = await desk(api, server.url, newPerson);
+  const others = await Promise.all(Array.from({ length: 9 }, () => api.register('Noor')));
+  await Promise.all(others.map((other) => api.join(other, room)));
+  const hers = await new RoomPage(await newPerson(lin)).open(server.url, room);
+  await field.pressSequentially('tea is ready, @al');
+  await expect(list.getByRole('option')).toHaveText(['@all Everyone in this room']);
+  await field.press('Enter');
+  await field.press('Enter');
+  await expect(shown.page.getByRole('alert')).toContainText('This calls all 10 others');
+  await expect(shown.message('tea is ready, @all')).toHaveCount(0);
+  await field.press('Enter');
+  await expect(shown.message('tea is ready, @all')).toHaveCount(1);
+  await expect(shown.page.getByRole('alert')).toHaveCount(0);
+  await expect(hers.message('tea is ready, @all').locator('.mention.own')).toHaveText('@all');
+});

@@ -33,8 +33,9 @@ async fn what_is_read_on_one_device_is_read_on_the_others(kind: Kind) {
     lin.join(&room).await;
     let mut device = lin.at(base).socket().await;
     ada.post(&room, "one").await;
-    let (_, at) = ada.post(&room, &format!("two, @{}", lin.username)).await;
-    until("both are counted", async || unread(&lin, &room).await == (2, 1)).await;
+    ada.post(&room, "two, @all").await;
+    let (_, at) = ada.post(&room, &format!("three, @{}", lin.username)).await;
+    until("all are counted", async || unread(&lin, &room).await == (3, 2)).await;
     assert_eq!(unread(&ada, &room).await, (0, 0));
 
     let read = |at: Value| {

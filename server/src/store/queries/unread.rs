@@ -7,7 +7,7 @@ use crate::store::{
 };
 use app::{
     direct::is_direct,
-    mentions::mentions,
+    mentions::calls,
     model::{MAX_UNREAD, Position, RoomId, Unread, User},
 };
 use std::collections::HashMap;
@@ -91,7 +91,7 @@ async fn mentions_in(conn: &mut Connection, user: &User, row: &Row) -> Result<u3
              where m.room = $1 and (m.epoch, m.offset_no) > ($2, $3) and m.author <> $4 and not m.deleted
              order by m.epoch desc, m.offset_no desc limit $5
          ) as newest
-         where lower(body) like $6 escape '\\' limit $7",
+         where lower(body) like $6 escape '\\' or lower(body) like '%@all%' limit $7",
     )
     .bind(row.room)
     .bind(row.read_epoch)
@@ -102,6 +102,6 @@ async fn mentions_in(conn: &mut Connection, user: &User, row: &Row) -> Result<u3
     .bind(i64::from(MAX_UNREAD))
     .fetch_all(conn)
     .await?;
-    let those = bodies.iter().filter(|body| mentions(body).contains(&user.username)).count();
+    let those = bodies.iter().filter(|body| calls(body, &user.username)).count();
     Ok(u32::try_from(those).unwrap_or(MAX_UNREAD))
 }
