@@ -214,6 +214,19 @@ fn Beginning(actions: Actions, rows: Memo<Rows>) -> impl IntoView {
                 }
             }}
         </p>
+        {move || {
+            (empty.get() && actions.role().is_some())
+                .then(|| {
+                    view! {
+                        <ul class="tips">
+                            <li class="scripted"><kbd>"Enter"</kbd>" sends, "<kbd>"Shift Enter"</kbd>" begins a new line."</li>
+                            <li><kbd>"@"</kbd>" calls somebody, "<kbd>"#"</kbd>" names a room."</li>
+                            <li><kbd>"**bold**"</kbd>", "<kbd>"*leaning*"</kbd>", "<kbd>"`code`"</kbd>", "<kbd>"- a list"</kbd></li>
+                            <li class="scripted">"Files: paste them, or drop them anywhere. "<kbd>"Ctrl /"</kbd>" lists all keys."</li>
+                        </ul>
+                    }
+                })
+        }}
     }
 }
 
