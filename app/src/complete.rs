@@ -83,7 +83,8 @@ pub fn candidates<'a>(
                 add(rank, me == Some(username), username.clone(), format!("@{username}"), display_name.clone());
             });
             let name = "Everyone in this room";
-            add(rank(word, EVERYONE, name), true, String::new(), format!("@{EVERYONE}"), name.into());
+            // Behind all user names.
+            add(rank(word, EVERYONE, name), true, "~".into(), format!("@{EVERYONE}"), name.into());
         }
         Kind::Room => rooms.iter().for_each(|Room { slug, name, role, .. }| {
             add(rank(word, slug, name), role.is_none(), slug.clone(), format!("#{slug}"), name.clone());
@@ -164,10 +165,10 @@ mod tests {
 
     #[test]
     fn the_likeliest_comes_first() {
-        assert_eq!(offered("@"), ["@adam", "@lin", "@noor", "@all", "@ada"]);
+        assert_eq!(offered("@"), ["@adam", "@lin", "@noor", "@ada", "@all"]);
         assert_eq!(
             offered("@a"),
-            ["@adam", "@all", "@ada", "@noor"],
+            ["@adam", "@ada", "@all", "@noor"],
             "oneself after others, a letter in the middle last"
         );
         assert_eq!(offered("@love"), ["@ada"]);

@@ -49,13 +49,16 @@ test('a name is completed by keyboard, and Enter sends only when nothing is offe
 test('arrows choose, Tab takes, Escape closes until another word', async ({ api, server, newPerson }) => {
   const { ada, lin, shown, field, list } = await desk(api, server.url, newPerson);
   await field.pressSequentially('@');
-  // Others before oneself.
-  await expect(list.getByRole('option').locator('.sign')).toHaveText([`@${lin.username}`, `@${ada.username}`]);
+  // Others before oneself, and before everyone.
+  await expect(list.getByRole('option').locator('.sign')).toHaveText([`@${lin.username}`, `@${ada.username}`, '@all']);
   await field.press('ArrowDown');
   await expect(list.getByRole('option', { selected: true })).toContainText(ada.username);
+  await field.press('ArrowUp');
+  await field.press('ArrowUp');
+  await expect(list.getByRole('option', { selected: true })).toContainText('@all');
   await field.press('ArrowDown');
   await expect(list.getByRole('option', { selected: true })).toContainText(lin.username);
-  await field.press('ArrowUp');
+  await field.press('ArrowDown');
   await field.press('Tab');
   await expect(field).toHaveValue(`@${ada.username} `);
   await field.pressSequentially('@l');
