@@ -4,8 +4,8 @@
 use crate::{
     error::ApiError,
     model::{
-        DirectoryPage, DirectoryQuery, Invite, MessageId, MessagePage, Millis, NotificationLevel, Position, Posted,
-        Role, Room, RoomChange, SessionId, Unread, User, Visibility, Written,
+        DirectoryPage, DirectoryQuery, Invite, MessageId, MessagePage, Millis, NotificationLevel, PinList, Position,
+        Posted, Role, Room, RoomChange, SessionId, Unread, User, Visibility, Written,
     },
 };
 
@@ -173,6 +173,10 @@ pub trait Backend: People {
     async fn delete(&self, who: &Viewer, room: &str, id: MessageId) -> Result<Written, ApiError>;
     /// Puts (`on`) or takes back an emoji under a message.
     async fn react(&self, who: &Viewer, room: &str, id: MessageId, emoji: &str, on: bool) -> Result<Written, ApiError>;
+    /// Keeps a message in view (`on`), or does no longer: who runs the room, administrators, both in a direct conversation.
+    async fn pin(&self, who: &Viewer, room: &str, id: MessageId, on: bool) -> Result<Written, ApiError>;
+    /// What the room keeps in view.
+    async fn pins(&self, who: Option<&Viewer>, room: &str) -> Result<PinList, ApiError>;
     /// Has read up to here; moves forward only.
     async fn mark_read(&self, who: &Viewer, room: &str, at: Position) -> Result<(), ApiError>;
     /// Has read everything in all rooms that they are in.

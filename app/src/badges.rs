@@ -208,6 +208,7 @@ mod tests {
             deleted: false,
             reply_to: None,
             reactions: vec![],
+            pinned: false,
         };
         KnownEvent::MessagePosted { message }.into()
     }

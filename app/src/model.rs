@@ -13,6 +13,7 @@ mod file;
 mod level;
 mod names;
 mod people;
+mod pins;
 mod rest;
 mod room;
 mod search;
@@ -22,6 +23,7 @@ pub use file::{FileAddress, FileName, MAX_FILE_BYTES, MAX_FILE_NAME_CHARS, MAX_S
 pub use level::NotificationLevel;
 pub use names::{DisplayName, RoomName, Username};
 pub use people::{AccountChange, AccountInfo, AccountList, AuditEntry, AuditLog, RoomInfo, RoomList, SessionInfo};
+pub use pins::{MAX_PINS, Pin, PinList};
 pub use rest::Rest;
 pub use room::{DirectoryPage, DirectoryQuery, Invite, RoomChange, Topic};
 pub use search::{FoundIn, Piece, SearchHit, SearchPage, SearchQuery};
@@ -334,6 +336,9 @@ pub struct Message {
     /// By emoji, in order of the first use.
     #[serde(default)]
     pub reactions: Vec<Reaction>,
+    /// The room keeps it in view.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pinned: bool,
 }
 
 /// One emoji under a message and who put it there.
@@ -465,6 +470,22 @@ tagged! { "kind", "KnownEvent";
             /// The emoji.
             emoji: String,
             /// Who.
+            by: User,
+        },
+        /// A message is kept in view, unless it was already.
+        MessagePinned {
+            /// Which.
+            id: MessageId,
+            /// Who did it.
+            by: User,
+            /// When.
+            pinned_at: Millis,
+        },
+        /// A message is not kept in view any more.
+        MessageUnpinned {
+            /// Which.
+            id: MessageId,
+            /// Who did it.
             by: User,
         },
         /// The room is called, about, or seen by, something else.

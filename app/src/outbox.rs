@@ -8,17 +8,17 @@ mod properties;
 mod queue;
 
 use crate::{
-    api,
+    api::{Post, Sent},
     browser::{self, sleep_ms},
     error::{ApiError, Outcome},
     json,
     live::backoff_ms,
-    model::{MessageId, Posted, RoomId},
+    model::{MessageId, RoomId, Written},
     session,
     state::RoomState,
     words,
 };
-use leptos::{prelude::*, task::spawn_local};
+use leptos::{prelude::*, server_fn::ServerFn, task::spawn_local};
 pub use queue::{Queue, Status, Unsent};
 
 /// How long one try may take.
@@ -157,7 +157,8 @@ impl Outbox {
     }
 }
 
-async fn attempt(unsent: &Unsent) -> Result<Posted, ApiError> {
-    let post = api::post(unsent.slug.clone(), Some(unsent.id), unsent.body.clone(), unsent.reply_to);
-    browser::within_ms(DEADLINE_MS, post).await.unwrap_or(Err(ApiError::unavailable(Outcome::Unknown)))
+async fn attempt(unsent: &Unsent) -> Result<Written, ApiError> {
+    let Unsent { slug, id, body, reply_to, .. } = unsent.clone();
+    let sent = Sent { room: Some(slug), id: Some(id), body: Some(body), reply_to, ..Sent::default() };
+    browser::within_ms(DEADLINE_MS, sent.to(Post::PATH)).await.unwrap_or(Err(ApiError::unavailable(Outcome::Unknown)))
 }

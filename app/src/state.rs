@@ -61,7 +61,11 @@ pub struct RoomState {
     changes: VecDeque<(Position, KnownEvent)>,
     /// Changes up to here are not in `changes`.
     forgotten: Position,
+    pins: Vec<Pinned>,
 }
+
+/// What the room keeps in view; no message: it was pinned beyond the stretch, and has not been read yet.
+pub type Pinned = (MessageId, Option<Arc<Message>>);
 
 impl RoomState {
     /// The state that a page was rendered with. `older` and `newer`: there is more on that side of the stretch.
@@ -79,9 +83,46 @@ impl RoomState {
             following: true,
             changes: VecDeque::new(),
             forgotten: at,
+            pins: Vec::new(),
         };
         state.insert_all(&page.messages);
         state
+    }
+
+    /// The same, with what the room keeps in view, the last pinned first.
+    pub fn with_pins(mut self, pins: Vec<Message>) -> Self {
+        self.pins = pins.into_iter().map(|message| (message.id, Some(Arc::new(message)))).collect();
+        self
+    }
+
+    /// What the room keeps in view, the last pinned first.
+    pub fn pins(&self) -> &[Pinned] {
+        &self.pins
+    }
+
+    /// It is pinned, and has not been read.
+    pub fn lacks_pinned(&self, id: MessageId) -> bool {
+        self.pins.iter().any(|(pin, message)| *pin == id && message.is_none())
+    }
+
+    /// A pinned message was read.
+    pub fn learn_pinned(&mut self, page: &MessagePage) {
+        if as_of(page) < self.forgotten {
+            return;
+        }
+        for message in &page.messages {
+            if let Some(pin) = self.pins.iter_mut().find(|(id, _)| *id == message.id) {
+                let mut message = message.clone();
+                for (at, event) in &self.changes {
+                    if *at > as_of(page) && changed_message(event) == Some(message.id) {
+                        change(&mut message, event);
+                    }
+                }
+                pin.1 = Some(Arc::new(message));
+            }
+        }
+        // Whoever pinned it did not know yet that it was deleted.
+        self.pins.retain(|(_, message)| message.as_ref().is_none_or(|message| !message.deleted));
     }
 
     /// The room.
@@ -247,7 +288,7 @@ impl RoomState {
             return false;
         }
         let following = self.following;
-        *self = Self::new(view.room, view.members, &view.page, view.older, view.newer);
+        *self = Self::new(view.room, view.members, &view.page, view.older, view.newer).with_pins(view.pins);
         self.following = following;
         true
     }
@@ -275,7 +316,7 @@ impl RoomState {
         let late: Vec<_> = self.changes.iter().filter(|(at, _)| *at > as_of(page)).map(|(_, e)| e.clone()).collect();
         for event in late {
             if changed_message(&event).is_some_and(|id| new.contains(&id)) {
-                self.change(&event);
+                self.change_shown(&event);
             }
         }
     }
@@ -325,24 +366,34 @@ impl RoomState {
         }
     }
 
-    /// Changes a message, if it is in the stretch. Twice is the same as once.
+    /// Changes a message, if it is in the stretch or kept in view. Twice is the same as once.
     fn change(&mut self, event: &KnownEvent) {
-        let place = changed_message(event).and_then(|id| self.places.get(&id));
-        let Some(message) = place.and_then(|at| self.messages.get_mut(at)) else { return };
-        let message = Arc::make_mut(message);
-        match event {
-            KnownEvent::MessageEdited { body, edited_at, .. } if !message.deleted => {
-                message.body.clone_from(body);
-                message.edited_at = Some(*edited_at);
+        let Some(changed) = changed_message(event) else { return };
+        self.change_shown(event);
+        let place = self.pins.iter().position(|(id, _)| *id == changed);
+        match (event, place) {
+            (KnownEvent::MessagePinned { .. }, None) => {
+                let message = self.message(changed).cloned();
+                if message.as_ref().is_none_or(|message| message.pinned) {
+                    self.pins.insert(0, (changed, message));
+                }
             }
-            KnownEvent::MessageDeleted { .. } => {
-                message.deleted = true;
-                message.body.clear();
-                message.reactions.clear();
+            (KnownEvent::MessageUnpinned { .. } | KnownEvent::MessageDeleted { .. }, Some(place)) => {
+                self.pins.remove(place);
             }
-            KnownEvent::ReactionAdded { emoji, by, .. } if !message.deleted => add(&mut message.reactions, emoji, by),
-            KnownEvent::ReactionRemoved { emoji, by, .. } => remove(&mut message.reactions, emoji, by),
+            (_, Some(place)) => {
+                if let Some(message) = &mut self.pins[place].1 {
+                    change(Arc::make_mut(message), event);
+                }
+            }
             _ => {}
+        }
+    }
+
+    fn change_shown(&mut self, event: &KnownEvent) {
+        let place = changed_message(event).and_then(|id| self.places.get(&id));
+        if let Some(message) = place.and_then(|at| self.messages.get_mut(at)) {
+            change(Arc::make_mut(message), event);
         }
     }
 
@@ -372,8 +423,30 @@ fn changed_message(event: &KnownEvent) -> Option<MessageId> {
         KnownEvent::MessageEdited { id, .. }
         | KnownEvent::MessageDeleted { id, .. }
         | KnownEvent::ReactionAdded { id, .. }
-        | KnownEvent::ReactionRemoved { id, .. } => Some(*id),
+        | KnownEvent::ReactionRemoved { id, .. }
+        | KnownEvent::MessagePinned { id, .. }
+        | KnownEvent::MessageUnpinned { id, .. } => Some(*id),
         _ => None,
+    }
+}
+
+fn change(message: &mut Message, event: &KnownEvent) {
+    match event {
+        KnownEvent::MessageEdited { body, edited_at, .. } if !message.deleted => {
+            message.body.clone_from(body);
+            message.edited_at = Some(*edited_at);
+        }
+        KnownEvent::MessageDeleted { .. } => {
+            message.deleted = true;
+            message.pinned = false;
+            message.body.clear();
+            message.reactions.clear();
+        }
+        KnownEvent::ReactionAdded { emoji, by, .. } if !message.deleted => add(&mut message.reactions, emoji, by),
+        KnownEvent::ReactionRemoved { emoji, by, .. } => remove(&mut message.reactions, emoji, by),
+        KnownEvent::MessagePinned { .. } => message.pinned = !message.deleted,
+        KnownEvent::MessageUnpinned { .. } => message.pinned = false,
+        _ => {}
     }
 }
 

@@ -32,7 +32,7 @@ enum Command {
     /// Prove that log, archive, rings and projections agree, beside serving nodes. Ends with 1 if they do not, with 2 if
     /// something cannot be asked.
     Audit(AuditArgs),
-    /// Make messages, reactions and members what the archive says, beside serving nodes.
+    /// Make messages, reactions, pins and members what the archive says, beside serving nodes.
     Rebuild(RebuildArgs),
     /// Dead letters, administrators, sessions, passwords.
     Admin(AdminArgs),

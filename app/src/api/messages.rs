@@ -54,6 +54,14 @@ pub async fn react(room: String, id: MessageId, emoji: String, on: bool) -> Resu
     after_change(outcome.await, &room, id)
 }
 
+/// Keeps a message in view (`on`), or does no longer.
+#[server(prefix = "/api/fn", endpoint = "pin", output = Answer)]
+pub async fn pin(room: String, id: MessageId, on: bool) -> Result<Written, ApiError> {
+    let backend = backend()?;
+    let outcome = async { backend.pin(&who()?, &room, id, on).await };
+    after_change(outcome.await, &room, id)
+}
+
 /// Tells the room that the viewer types.
 #[server(prefix = "/api/fn", endpoint = "typing", output = Answer)]
 pub async fn typing(room: String) -> Result<(), ApiError> {

@@ -12,6 +12,7 @@ mod rooms;
 mod running;
 #[cfg(not(feature = "hydrate"))]
 mod search;
+mod sent;
 
 pub use account::*;
 pub use messages::*;
@@ -22,6 +23,7 @@ pub use rooms::*;
 pub use running::*;
 #[cfg(not(feature = "hydrate"))]
 pub use search::*;
+pub use sent::Sent;
 
 #[cfg(feature = "ssr")]
 mod on_server {

@@ -2,13 +2,13 @@
 
 #[cfg(feature = "ssr")]
 use super::on_server::*;
+#[cfg(feature = "ssr")]
+use crate::url;
 use crate::{
     error::ApiError,
     json::Answer,
-    model::{HistoryQuery, Member, MessagePage, Position, Room, Unread, Visibility},
+    model::{HistoryQuery, Member, Message, MessagePage, Position, Room, Unread, Visibility},
 };
-#[cfg(feature = "ssr")]
-use crate::{model::Message, url};
 use leptos::{prelude::*, server_fn::codec::Json};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,9 @@ pub struct RoomData {
     pub newer: bool,
     /// Up to where the viewer, who has not read everything, has read; `None`: there is nothing to tell apart.
     pub read: Option<Position>,
+    /// What the room keeps in view, the last pinned first.
+    #[serde(default)]
+    pub pins: Vec<Message>,
 }
 
 /// The rooms that the viewer may know of, own ones first.
@@ -79,11 +82,12 @@ pub async fn room_view(room: String, query: HistoryQuery, from_unread: bool) -> 
             (HistoryQuery { after: Some(_), .. }, ..) => (true, page.more),
             _ => (page.more, false),
         };
+        let pins = backend.pins(who, &room).await?.pins.into_iter().map(|pin| pin.message).collect();
         let members = backend.members(who, &room).await?;
         let room = backend.room(who, &room).await?;
         let others = |m: &Message| who.is_some_and(|who| who.user.id != m.author.id);
         let read = read.filter(|read| newer || page.messages.iter().any(|m| m.at > *read && others(m)));
-        Ok(RoomData { room, members, page, older, newer, read })
+        Ok(RoomData { room, members, page, older, newer, read, pins })
     };
     with_status(view.await)
 }

@@ -1,17 +1,16 @@
 //! What a person can do to a message, from the browser: ask the server, then show what it accepted.
 
 use crate::{
-    api,
+    api::{Delete, Edit, Pin, React, Sent},
     browser::{self, within_ms},
-    direct::called,
+    direct::{called, is_direct},
     error::{ApiError, Outcome},
     model::{KnownEvent, MessageId, Role, User, Written},
     session,
     state::RoomState,
     words,
 };
-use leptos::{prelude::*, task::spawn_local};
-use std::future::Future;
+use leptos::{prelude::*, server_fn::ServerFn, task::spawn_local};
 
 /// How long the server may take.
 const DEADLINE_MS: u64 = 15_000;
@@ -97,6 +96,13 @@ impl Actions {
         self.owns(author) || admin || untrack(|| self.role()).is_some_and(Role::runs)
     }
 
+    /// The person says what the room keeps in view.
+    pub fn may_pin(self) -> bool {
+        let admin = self.me.with_value(|me| me.as_ref().is_some_and(|me| me.admin));
+        let (role, archived) = untrack(|| (self.role(), self.archived()));
+        !archived && (admin || role.is_some_and(|role| role.runs() || is_direct(&self.slug())))
+    }
+
     /// What the composer answers.
     pub fn reply_to(self) -> RwSignal<Option<MessageId>> {
         self.reply_to
@@ -110,41 +116,55 @@ impl Actions {
     /// Puts or takes back an emoji.
     pub fn react(self, id: MessageId, emoji: String, on: bool) {
         let Some(by) = self.me.get_value() else { return };
+        let sent = Sent { emoji: Some(emoji.clone()), on: Some(on), ..self.about(id) };
         let event = if on {
-            KnownEvent::ReactionAdded { id, emoji: emoji.clone(), by }
+            KnownEvent::ReactionAdded { id, emoji, by }
         } else {
-            KnownEvent::ReactionRemoved { id, emoji: emoji.clone(), by }
+            KnownEvent::ReactionRemoved { id, emoji, by }
         };
-        self.change(api::react(self.slug(), id, emoji, on), event, || {});
+        self.change(React::PATH, sent, event, None);
     }
 
     /// Replaces the text; `done` runs when the server has it.
     pub fn edit(self, id: MessageId, body: String, done: impl Fn() + 'static) {
-        let event = KnownEvent::MessageEdited { id, body: body.clone(), edited_at: browser::now() };
-        self.change(api::edit(self.slug(), id, body), event, done);
+        let sent = Sent { body: Some(body.clone()), ..self.about(id) };
+        let event = KnownEvent::MessageEdited { id, body, edited_at: browser::now() };
+        self.change(Edit::PATH, sent, event, Some(Box::new(done)));
     }
 
     /// Deletes.
     pub fn delete(self, id: MessageId) {
         let Some(by) = self.me.get_value() else { return };
-        self.change(api::delete(self.slug(), id), KnownEvent::MessageDeleted { id, by }, || {});
+        self.change(Delete::PATH, self.about(id), KnownEvent::MessageDeleted { id, by }, None);
     }
 
-    fn change(
-        self,
-        call: impl Future<Output = Result<Written, ApiError>> + 'static,
-        event: KnownEvent,
-        done: impl Fn() + 'static,
-    ) {
+    /// Keeps it in view, or does no longer.
+    pub fn pin(self, id: MessageId, on: bool) {
+        let Some(by) = self.me.get_value() else { return };
+        let event = if on {
+            KnownEvent::MessagePinned { id, by, pinned_at: browser::now() }
+        } else {
+            KnownEvent::MessageUnpinned { id, by }
+        };
+        self.change(Pin::PATH, Sent { on: Some(on), ..self.about(id) }, event, None);
+    }
+
+    fn about(self, id: MessageId) -> Sent {
+        Sent { room: Some(self.slug()), id: Some(id), ..Sent::default() }
+    }
+
+    fn change(self, path: &'static str, sent: Sent, event: KnownEvent, done: Option<Box<dyn Fn()>>) {
         let actions = self;
         spawn_local(async move {
-            let outcome = within_ms(DEADLINE_MS, call).await;
+            let outcome = within_ms(DEADLINE_MS, sent.to::<Written>(path)).await;
             match outcome.unwrap_or(Err(ApiError::unavailable(Outcome::Unknown))) {
                 Ok(written) => {
                     // The page may have gone on to another room meanwhile.
                     let _ = actions.state.try_update(|state| state.foresee(written.at, event));
                     let _ = actions.problem.try_update(String::clear);
-                    done();
+                    if let Some(done) = done {
+                        done();
+                    }
                 }
                 Err(error) => {
                     let _ = actions.problem.try_set(words::sentence(&error.to_string()));

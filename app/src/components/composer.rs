@@ -5,7 +5,7 @@ use super::{
     uploads::{Uploads, dropping},
 };
 use crate::{
-    api::Post,
+    api::{Post, Sent, Typing},
     browser,
     complete::{bytes, emphasise},
     live::Live,
@@ -77,8 +77,9 @@ pub fn Composer(
         if browser::now() - told.get_value() >= TYPING_EVERY_MS && !text.value().trim().is_empty() {
             told.set_value(browser::now());
             // Ephemeral: whether it arrives does not matter.
+            let sent = Sent { room: Some(actions.slug()), ..Sent::default() };
             spawn_local(async move {
-                let _ = crate::api::typing(actions.slug()).await;
+                let _ = sent.to::<()>(Typing::PATH).await;
             });
         }
     };

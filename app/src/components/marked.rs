@@ -63,6 +63,11 @@ impl Marked {
         Self { reader: expect_context(), text, shape: Shape::Excerpt { max_chars } }
     }
 
+    /// As HTML, as far as the browser can read it by now. Reactive.
+    pub fn shown(&self) -> String {
+        self.reader.get().map_or_else(|| self.html_without_reader(), |by| self.html(by))
+    }
+
     fn html(&self, by: Renderer) -> String {
         match &self.shape {
             Shape::Whole { people, me, edited } => {

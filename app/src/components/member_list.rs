@@ -1,4 +1,4 @@
-use super::{Actions, Avatar, Notifications};
+use super::{Actions, Avatar, Notifications, PinnedList};
 use crate::{
     api::{Direct, Leave},
     direct::is_direct,
@@ -29,10 +29,11 @@ pub fn MemberList(
     });
     view! {
         <aside id="members" class="details" popover="auto" aria-label="Members">
-            <h2>"Members"</h2>
             <button type="button" class="button quiet close" popovertarget="members" popovertargetaction="hide">
                 "Close"
             </button>
+            <PinnedList actions />
+            <h2>"Members"</h2>
             <ul class="members">
                 <For each=move || members.get() key=|member| (member.user.id, member.role) let:member>
                     <MemberItem member room may_write=registered && !direct direct />

@@ -1,6 +1,6 @@
 use super::{Actions, steady::keep_in_place};
 use crate::{
-    api::{Delete, Edit, React},
+    api::{Delete, Edit, Pin, React},
     model::{MAX_BODY_BYTES, Message},
     rcdata::textarea,
     url,
@@ -86,6 +86,21 @@ pub fn MessageMenu(
         };
         view! { <a class="button quiet" href=href on:click=on_click>"Reply"</a> }
     });
+    // The row says which of the two is shown.
+    let pin = actions.may_pin().then(|| {
+        let on_click = move |event: leptos::ev::MouseEvent| {
+            event.prevent_default();
+            actions.pin(id, !message.with_untracked(|message| message.pinned));
+            close();
+        };
+        view! {
+            <form method="post" action=Pin::url() on:click=on_click>
+                {ids()}
+                <button class="button quiet to-pin" name="on" value="true">"Pin"</button>
+                <button class="button quiet to-unpin" name="on" value="false">"Unpin"</button>
+            </form>
+        }
+    });
     let delete = actions.may_delete(&author).then(|| {
         let on_click = move |event: leptos::ev::MouseEvent| {
             event.prevent_default();
@@ -145,7 +160,8 @@ pub fn MessageMenu(
                 <span aria-hidden="true">"⋯"</span>
             </summary>
             <div class="menu-items">
-                {quick} {reply} <a class="button quiet" href=url::message(&slug, id)>"Link"</a> {edit} {delete}
+                {quick} {reply} <a class="button quiet" href=url::message(&slug, id)>"Link"</a> {pin} {edit}
+                {delete}
             </div>
         </details>
     }

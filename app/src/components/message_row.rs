@@ -52,6 +52,7 @@ pub fn MessageRow(
             class:opens-group=move || opens_group.get()
             class:own=own
             class:highlight=highlight
+            class:pinned=move || message.read().pinned
             class:unsent=move || status.read().is_some()
             class:refused=move || matches!(&*status.read(), Some(Status::Refused(_)))
             tabindex=highlight.then_some("-1")
@@ -72,6 +73,7 @@ pub fn MessageRow(
             <article class="message" aria-label=format!("Message of {name}")>
                 {head} <Stamp message actions />
                 <div class="content">
+                    <p class="pin">"Pinned"</p>
                     <Quote message actions />
                     <Body message actions />
                     <Reactions message actions />

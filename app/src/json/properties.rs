@@ -29,7 +29,7 @@ fn page() -> Value {
 fn room_data() -> Value {
     let room = json!({"id": ID, "slug": "tea", "name": "Tea", "visibility": "public", "role": "owner", "members": 3});
     json!({"room": room, "members": [{"user": user(), "role": "member"}], "page": page(), "older": true,
-           "newer": false, "read": "1.5"})
+           "newer": false, "read": "1.5", "pins": page()["messages"]})
 }
 
 fn frames() -> [Value; 8] {

@@ -2,12 +2,12 @@
 
 use super::{Command, Link, Live};
 use crate::{
-    api,
+    api::{self, MarkAllRead, Notifications, Sent},
     badges::{Badges, Count, Known},
     browser::{random, sleep_ms, within_ms},
     model::{NotificationLevel, Position, RoomId, Unread},
 };
-use leptos::{prelude::*, task::spawn_local};
+use leptos::{prelude::*, server_fn::ServerFn, task::spawn_local};
 use std::collections::HashMap;
 
 /// How long is waited for more before the server is told what has been read.
@@ -52,8 +52,9 @@ impl Live {
     /// Chooses how much of a room the reader wants to be told of. What the server does not learn of, it takes back.
     pub fn choose_level(self, room: RoomId, slug: String, level: NotificationLevel) {
         self.badges.update(|badges| badges.set_level(room, level));
+        let told = Sent { room: Some(slug), level: Some(level), ..Sent::default() };
         spawn_local(async move {
-            if !matches!(within_ms(ANSWER_MS, api::notifications(slug, level)).await, Some(Ok(()))) {
+            if !matches!(within_ms(ANSWER_MS, told.to(Notifications::PATH)).await, Some(Ok(()))) {
                 self.count_again();
             }
         });
@@ -63,7 +64,7 @@ impl Live {
     pub fn read_all(self) {
         self.badges.update(Badges::read_all);
         spawn_local(async move {
-            let told = within_ms(ANSWER_MS, api::mark_all_read()).await;
+            let told = within_ms(ANSWER_MS, Sent::default().to(MarkAllRead::PATH)).await;
             if !matches!(told, Some(Ok(()))) {
                 self.count_again();
             }

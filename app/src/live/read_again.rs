@@ -5,7 +5,7 @@ use crate::{
     api,
     browser::{now, random, sleep_ms, within_ms},
     error::ApiError,
-    model::RoomId,
+    model::{HistoryQuery, MessageId, RoomId},
     protocol::ResyncReason,
     state::RoomState,
 };
@@ -25,6 +25,19 @@ pub fn read_again(live: Live, room: RoomId, reason: ResyncReason) {
             }
             read(live, room).await;
             live.reads.update_value(|reads| reads.ended(room, now()));
+        });
+    }
+}
+
+/// Reads a message that was pinned from beyond what is shown, if it was. Without it the list says that there is one.
+pub fn read_pinned(state: RwSignal<RoomState>, id: MessageId) {
+    if state.try_with_untracked(|state| state.lacks_pinned(id)) == Some(true) {
+        spawn_local(async move {
+            let Some(slug) = state.try_with_untracked(|state| state.room().slug.clone()) else { return };
+            let query = HistoryQuery { around: Some(id), limit: Some(1), ..HistoryQuery::default() };
+            if let Some(Ok(page)) = within_ms(READ_MS, api::history(slug, query)).await {
+                let _ = state.try_update(|state| state.learn_pinned(&page));
+            }
         });
     }
 }

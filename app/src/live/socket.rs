@@ -5,7 +5,7 @@ use super::{
     asks::{Answer, Asks},
     backoff_ms,
     presence::Presence,
-    read_again::read_again,
+    read_again::{read_again, read_pinned},
     typing::author,
 };
 use crate::{
@@ -224,6 +224,10 @@ impl Connection {
                 self.hear(room, at, prev, &event);
                 let state = self.state(room)?;
                 let said_by = author(&event).map(str::to_owned);
+                let pinned = match &event {
+                    Event::Known(KnownEvent::MessagePinned { id, .. }, _) => Some(*id),
+                    _ => None,
+                };
                 let applied = state.try_maybe_update(|state| {
                     let applied = state.apply(at, prev, event);
                     (applied == Applied::Done, applied)
@@ -234,6 +238,9 @@ impl Connection {
                             self.live.typing.maybe_update(|typing| typing.said(room, &user));
                         }
                         self.live.outbox.settle(state);
+                        if let Some(id) = pinned {
+                            read_pinned(state, id);
+                        }
                     }
                     Applied::Hole if !self.asks.is_waiting(room) && !self.live.is_to_be_read(room) => {
                         self.subscribe(room, sender).await;

@@ -96,9 +96,9 @@ fn wanted() -> Memo<Wanted> {
 
 #[component]
 fn RoomBody(view: RoomData, wanted: Wanted) -> impl IntoView {
-    let RoomData { room, members, page, older, newer, read } = view;
+    let RoomData { room, members, page, older, newer, read, pins } = view;
     let highlight = wanted.history.and_then(|history| history.around);
-    let state = RwSignal::new(RoomState::new(room, members, &page, older, newer));
+    let state = RwSignal::new(RoomState::new(room, members, &page, older, newer).with_pins(pins));
     let actions = Actions::new(state, wanted.reply_to, wanted.problem);
     let title = move || actions.room_called();
     let live = use_context::<Live>();

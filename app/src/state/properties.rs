@@ -45,6 +45,7 @@ enum Act {
     TakeBack(Index, usize, usize),
     Join(usize, bool),
     Leave(usize),
+    Pin(Index, bool),
     OfALaterVersion,
 }
 
@@ -58,6 +59,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (of(), 0..2_usize, 0..3_usize).prop_map(|(i, e, u)| Act::TakeBack(i, e, u)),
         1 => (0..3_usize, any::<bool>()).prop_map(|(u, owner)| Act::Join(u, owner)),
         1 => (0..3_usize).prop_map(Act::Leave),
+        3 => (of(), prop::bool::weighted(0.6)).prop_map(|(i, on)| Act::Pin(i, on)),
         1 => Just(Act::OfALaterVersion),
     ]
 }
@@ -98,6 +100,10 @@ impl Server {
                 Some(Act::React(i, e, u)) => {
                     KnownEvent::ReactionAdded { id: target(i), emoji: emoji(*e), by: user(*u) }.into()
                 }
+                Some(Act::Pin(i, true)) => {
+                    KnownEvent::MessagePinned { id: target(i), by: user(0), pinned_at: n as Millis }.into()
+                }
+                Some(Act::Pin(i, false)) => KnownEvent::MessageUnpinned { id: target(i), by: user(0) }.into(),
                 Some(Act::TakeBack(i, e, u)) => {
                     KnownEvent::ReactionRemoved { id: target(i), emoji: emoji(*e), by: user(*u) }.into()
                 }
@@ -135,7 +141,7 @@ impl Server {
                 }
                 KnownEvent::MessageDeleted { id, .. } => {
                     let message = fold.message(id);
-                    (message.deleted, message.body) = (true, String::new());
+                    (message.deleted, message.body, message.pinned) = (true, String::new(), false);
                     reactions.remove(&id);
                 }
                 KnownEvent::ReactionAdded { id, emoji, by } => {
@@ -147,6 +153,11 @@ impl Server {
                 KnownEvent::ReactionRemoved { id, emoji, by } => {
                     reactions.entry(id).or_default().retain(|r| *r != (emoji.clone(), by.username.clone()));
                 }
+                KnownEvent::MessagePinned { id, .. } => {
+                    let message = fold.message(id);
+                    message.pinned = !message.deleted;
+                }
+                KnownEvent::MessageUnpinned { id, .. } => fold.message(id).pinned = false,
                 // What these stories do not tell.
                 KnownEvent::RoomChanged { .. } => {}
             }
@@ -182,18 +193,29 @@ impl Server {
         (MessagePage { messages, at, as_of, more }, more)
     }
 
+    /// A message as of the n-th record.
+    fn one(&self, n: usize, id: MessageId) -> MessagePage {
+        let mut messages = self.fold(n).messages;
+        messages.retain(|m| m.id == id);
+        MessagePage { messages, at: self.place(n), as_of: self.place(n), more: false }
+    }
+
     /// What a page of the room is made from, as of the n-th record.
     fn view(&self, n: usize, query: &HistoryQuery) -> RoomData {
-        let members = self.fold(n).members;
+        let (members, pins) = (self.fold(n).members, self.fold(n).pins());
         let limit = query.limit.map_or(4, |limit| limit as usize);
         let (page, older) = self.older_page(n, query.before, limit);
         let newest = self.fold(n).messages.last().map(|m| m.at);
         let newer = query.before.is_some_and(|before| newest.is_some_and(|newest| newest >= before));
-        RoomData { room: room(members.len() as u64), members, page, older, newer, read: None }
+        RoomData { room: room(members.len() as u64), members, page, older, newer, read: None, pins }
     }
 }
 
 impl Fold {
+    fn pins(&self) -> Vec<Message> {
+        self.messages.iter().filter(|m| m.pinned).cloned().collect()
+    }
+
     fn message(&mut self, id: MessageId) -> &mut Message {
         self.messages.iter_mut().find(|m| m.id == id).unwrap()
     }
@@ -217,6 +239,7 @@ fn message(n: usize, id: MessageId) -> Message {
         deleted: false,
         reply_to: None,
         reactions: vec![],
+        pinned: false,
     }
 }
 
@@ -237,6 +260,8 @@ enum Arrival {
     /// One's own change, accepted, before its event comes.
     Foresee(Index),
     Follow(bool),
+    /// A pinned message from beyond the stretch, if there is one, by a store that may lag.
+    Learn(Index),
 }
 
 fn arrival() -> impl Strategy<Value = Arrival> {
@@ -250,6 +275,7 @@ fn arrival() -> impl Strategy<Value = Arrival> {
         2 => (of(), 1..5_usize).prop_map(|(i, n)| Arrival::Newer(i, n)),
         2 => of().prop_map(Arrival::Foresee),
         1 => any::<bool>().prop_map(Arrival::Follow),
+        2 => of().prop_map(Arrival::Learn),
     ]
 }
 
@@ -336,6 +362,12 @@ impl Browser<'_> {
                     self.state.foresee(at, event);
                 }
             }
+            Arrival::Learn(i) => {
+                let unknown = self.state.pins().iter().find(|(_, message)| message.is_none());
+                if let Some((id, _)) = unknown {
+                    self.state.learn_pinned(&server.one(i.index(len + 1), *id));
+                }
+            }
             Arrival::Follow(following) => self.state.follow(*following),
         }
     }
@@ -369,7 +401,7 @@ proptest! {
         let before = early.map(|early| Position::new(1, early.index(80) as u64));
         let query = HistoryQuery { before, limit: Some(limit as u32), ..HistoryQuery::default() };
         let view = server.view(begun, &query);
-        let mut state = RoomState::new(view.room, view.members, &view.page, view.older, view.newer);
+        let mut state = RoomState::new(view.room, view.members, &view.page, view.older, view.newer).with_pins(view.pins);
         // A permalink's stretch may be empty only at the beginning of a room.
         if view.page.messages.is_empty() {
             state = RoomState { newer: false, older: false, ..state };
@@ -380,7 +412,11 @@ proptest! {
             browser.arrive(arrival);
         }
         browser.resume(server.len(), usize::MAX, false);
-        let state = browser.state;
+        let mut state = browser.state;
+        let unknown: Vec<_> = state.pins().iter().filter(|(_, m)| m.is_none()).map(|(id, _)| *id).collect();
+        for id in unknown {
+            state.learn_pinned(&server.one(server.len(), id));
+        }
 
         let fresh = server.fold(server.len());
         prop_assert_eq!(state.at(), server.place(server.len()));
@@ -390,6 +426,9 @@ proptest! {
         prop_assert_eq!(&shown[..], &all[from..(from + shown.len()).min(all.len())], "a stretch without holes");
         prop_assert!(state.newer() || from + shown.len() == all.len(), "what is not shown is said to be there");
         prop_assert!(state.older() || from == 0, "what is not shown is said to be there");
+        let mut pinned: Vec<Message> = state.pins().iter().map(|(_, m)| in_any_order((**m.as_ref().unwrap()).clone())).collect();
+        pinned.sort_by_key(|m| m.at);
+        prop_assert_eq!(pinned, all.into_iter().filter(|m| m.pinned).collect::<Vec<_>>());
         let sorted = |mut members: Vec<Member>| { members.sort_by_key(|m| m.user.id); members };
         prop_assert_eq!(state.room().members, fresh.members.len() as u64);
         prop_assert_eq!(sorted(state.members().to_vec()), sorted(fresh.members));

@@ -42,6 +42,7 @@ fn message(n: u64) -> Message {
         deleted: false,
         reply_to: None,
         reactions: vec![],
+        pinned: false,
     }
 }
 
@@ -95,7 +96,7 @@ fn short(messages: Vec<Message>, as_of: Position) -> MessagePage {
 }
 
 fn view(page: MessagePage, older: bool, newer: bool) -> RoomData {
-    RoomData { room: room(), members: vec![], page, older, newer, read: None }
+    RoomData { room: room(), members: vec![], page, older, newer, read: None, pins: vec![] }
 }
 
 fn empty() -> RoomState {

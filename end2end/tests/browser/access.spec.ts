@@ -15,6 +15,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await api.post(lin, room, `hello @${ada.username}, see https://example.org and \`code\``);
       const { id } = await api.post(ada, room, '**bold** and a list:\n\n- one\n- two');
       await api.call('PUT', `/rooms/${room.id}/messages/${id}/reactions/${encodeURIComponent('👍')}`, ada.token);
+      await api.call('PUT', `/rooms/${room.id}/messages/${id}/pin`, ada.token);
       const last = await api.post(lin, room, 'the last');
       await api.history(room, ada, last.at);
       await api.call('PATCH', `/rooms/${room.id}`, ada.token, { topic: 'What everybody can use' });

@@ -8,7 +8,8 @@ async function conversation(api: Api): Promise<{ ada: Account; room: Room }> {
   const room = await api.room(ada, unique('harbour'));
   await api.join(lin, room);
   await api.post(ada, room, 'Good morning! The ferry leaves at ten, and the wind is fair.');
-  await api.post(ada, room, 'Who brings the map?');
+  const map = await api.post(ada, room, 'Who brings the map?');
+  await api.call('PUT', `/rooms/${room.id}/messages/${map.id}/pin`, ada.token);
   const { id } = await api.post(lin, room, 'I do. Also bread, cheese,\nand the good thermos.');
   await api.call('PUT', `/rooms/${room.id}/messages/${id}/reactions/${encodeURIComponent('👍')}`, ada.token);
   await api.post(lin, room, `A long one: ${'we walk along the quay until the lighthouse, then back by the dunes. '.repeat(6)}`);

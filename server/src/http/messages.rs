@@ -9,7 +9,7 @@ use super::{
 use app::{
     backend::{Backend, HistoryQuery, NewMessage},
     error::ApiError,
-    model::{MessageId, MessagePage, Position, Posted, Written},
+    model::{MessageId, MessagePage, PinList, Position, Posted, Written},
 };
 use axum::{
     Json,
@@ -84,6 +84,30 @@ pub(super) async fn unreact(
     Path((room, message, emoji)): Path<(String, String, String)>,
 ) -> Result<Json<Written>, Problem> {
     Ok(Json(web.service.react(&who, &room, id(&message)?, &emoji, false).await?))
+}
+
+pub(super) async fn pin(
+    State(web): State<Web>,
+    SignedInViewer(who): SignedInViewer,
+    Path((room, message)): Path<(String, String)>,
+) -> Result<Json<Written>, Problem> {
+    Ok(Json(web.service.pin(&who, &room, id(&message)?, true).await?))
+}
+
+pub(super) async fn unpin(
+    State(web): State<Web>,
+    SignedInViewer(who): SignedInViewer,
+    Path((room, message)): Path<(String, String)>,
+) -> Result<Json<Written>, Problem> {
+    Ok(Json(web.service.pin(&who, &room, id(&message)?, false).await?))
+}
+
+pub(super) async fn pins(
+    State(web): State<Web>,
+    Anyone(who): Anyone,
+    Path(room): Path<String>,
+) -> Result<Json<PinList>, Problem> {
+    Ok(Json(web.service.pins(who.viewer(), &room).await?))
 }
 
 pub(super) async fn mark_read(

@@ -128,6 +128,8 @@ fn api() -> Router<Web> {
         .route("/rooms/{room}/messages", get(messages::history).post(messages::post))
         .route("/rooms/{room}/messages/{message}", axum::routing::patch(messages::edit).delete(messages::delete))
         .route("/rooms/{room}/messages/{message}/reactions/{emoji}", put(messages::react).delete(messages::unreact))
+        .route("/rooms/{room}/messages/{message}/pin", put(messages::pin).delete(messages::unpin))
+        .route("/rooms/{room}/pins", get(messages::pins))
         .route("/rooms/{room}/read", put(messages::mark_read))
         .route("/rooms/{room}/notifications", put(rooms::set_level))
         .route("/rooms/{room}/typing", post(messages::typing))

@@ -2,7 +2,7 @@
 //!
 //! - *archive*: each event is the one that was archived (its digest), none is missing and none came in between (the
 //!   room's count and hash chain).
-//! - *projections*: messages, reactions and members are what folding the archive again gives.
+//! - *projections*: messages, reactions, pins and members are what folding the archive again gives.
 //! - *log*: as far as it goes back, each of its records is in the archive at its place, or known to come to nothing.
 //! - *rings*: what they hold is in the archive, and between their ends nothing is missing.
 //!

@@ -1,4 +1,4 @@
-//! `partyline rebuild`: messages, reactions and members as the archive says.
+//! `partyline rebuild`: messages, reactions, pins and members as the archive says.
 //!
 //! The archive is folded again beside the rows that readers get, room by room and
 //! page by page; each page is compared and put right in a transaction of its own

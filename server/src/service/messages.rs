@@ -58,6 +58,7 @@ impl Service {
             deleted: false,
             reply_to: new.reply_to,
             reactions: Vec::new(),
+            pinned: false,
         };
         let event = KnownEvent::MessagePosted { message };
         if new.id.is_none() {
@@ -155,7 +156,7 @@ impl Service {
 
     /// A message that is there and not deleted. One that has just been posted through this node may not have been
     /// folded yet: then the store is waited for.
-    async fn standing_message(&self, access: &Access, id: MessageId) -> Result<Message, ApiError> {
+    pub(super) async fn standing_message(&self, access: &Access, id: MessageId) -> Result<Message, ApiError> {
         let find = || async { self.store.message(access.room.id, id).await.map_err(store_failed) };
         let mut found = find().await?;
         if found.is_none()

@@ -18,8 +18,9 @@ use app::{
     },
     error::{ApiError, Outcome},
     model::{
-        DirectoryPage, DirectoryQuery, Invite, KnownEvent, MessageId, MessagePage, NotificationLevel, Position, Posted,
-        Role, Room, RoomChange, SearchPage, SearchQuery, SessionId, Unread, UserId, Visibility, Written,
+        DirectoryPage, DirectoryQuery, Invite, KnownEvent, MessageId, MessagePage, NotificationLevel, PinList,
+        Position, Posted, Role, Room, RoomChange, SearchPage, SearchQuery, SessionId, Unread, UserId, Visibility,
+        Written,
     },
 };
 use async_trait::async_trait;
@@ -40,6 +41,7 @@ mod limits;
 mod messages;
 mod once;
 mod people;
+mod pins;
 mod retries;
 mod roles;
 mod rooms;
@@ -357,6 +359,13 @@ impl Backend for Service {
     }
     async fn react(&self, who: &Viewer, room: &str, id: MessageId, emoji: &str, on: bool) -> Result<Written, ApiError> {
         self.do_react(who, room, id, emoji, on).await
+    }
+    async fn pin(&self, who: &Viewer, room: &str, id: MessageId, on: bool) -> Result<Written, ApiError> {
+        self.do_pin(who, room, id, on).await
+    }
+    async fn pins(&self, who: Option<&Viewer>, room: &str) -> Result<PinList, ApiError> {
+        let access = self.readable(who, room).await?;
+        self.store.pins(&access.room).await.map_err(store_failed)
     }
     async fn mark_read(&self, who: &Viewer, room: &str, at: Position) -> Result<(), ApiError> {
         let access = self.readable(Some(who), room).await?;

@@ -10,7 +10,8 @@ use app::{
     backend::Member,
     model::{
         DirectoryPage, DirectoryQuery, Event, FileId, Invite, Message, MessageId, MessagePage, Millis,
-        NotificationLevel, Position, Role, Room, RoomChange, RoomId, SessionId, Unread, User, UserId, Visibility,
+        NotificationLevel, PinList, Position, Role, Room, RoomChange, RoomId, SessionId, Unread, User, UserId,
+        Visibility,
     },
 };
 use async_trait::async_trait;
@@ -344,7 +345,7 @@ pub trait Store: People {
     /// Folds records of a partition in order and moves its progress from `from` to `next`. `records` may be empty.
     ///
     /// Everything goes into the archive but what changes nothing and carries a text: the repetition of a posted message,
-    /// an edit by somebody else or after the deletion. A deletion takes the reactions with it.
+    /// an edit by somebody else or after the deletion. A deletion takes the reactions and the pin with it.
     ///
     /// # Errors
     /// [`FoldError::Poison`] names the first record that cannot be applied (its room or person is not in the store, a
@@ -414,6 +415,8 @@ pub trait Store: People {
     async fn history(&self, room: &RoomRow, window: Window, limit: u32) -> Result<Option<MessagePage>, StoreError>;
     /// One message as it stands.
     async fn message(&self, room: RoomId, id: MessageId) -> Result<Option<Message>, StoreError>;
+    /// What a room keeps in view, the last pinned first.
+    async fn pins(&self, room: &RoomRow) -> Result<PinList, StoreError>;
     /// What was posted under this id, whoever did.
     async fn posted(&self, room: RoomId, id: MessageId) -> Result<Option<PostedRow>, StoreError>;
     /// The position of the room's last event in the archive; [`Position::START`] if there is none.

@@ -24,7 +24,7 @@ pub(super) struct ArchivedRow {
     pub(super) digest: Option<Digest>,
 }
 
-/// A message's row and its reactions.
+/// A message's row, its reactions and its pin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct MessageRow {
     pub(super) id: MessageId,
@@ -37,6 +37,8 @@ pub(super) struct MessageRow {
     pub(super) reply_to: Option<MessageId>,
     /// By emoji and person: since where.
     pub(super) reactions: BTreeMap<String, BTreeMap<UserId, Position>>,
+    /// Who keeps it in view, since when and where.
+    pub(super) pin: Option<(UserId, Millis, Position)>,
 }
 
 /// A member's row.
@@ -54,6 +56,7 @@ struct Change {
     edit: Option<(Position, String, Millis)>,
     deleted: Option<Position>,
     reactions: BTreeMap<String, BTreeMap<UserId, Position>>,
+    pin: Option<(UserId, Millis, Position)>,
 }
 
 /// What was found wrong.
@@ -102,7 +105,7 @@ pub struct Replay {
     pub messages: u64,
     /// What is wrong with the archive.
     pub archive: Differences,
-    /// What is wrong with messages, reactions and members.
+    /// What is wrong with messages, reactions, pins and members.
     pub projections: Differences,
     /// Rows that were put right.
     pub mended: u64,
@@ -235,6 +238,7 @@ impl Replay {
                 let change = self.changes.entry(id).or_default();
                 change.deleted.get_or_insert(at);
                 change.reactions.clear();
+                change.pin = None;
             }
             KnownEvent::ReactionAdded { id, emoji, by } => {
                 let change = self.changes.entry(id).or_default();
@@ -245,6 +249,17 @@ impl Replay {
             KnownEvent::ReactionRemoved { id, emoji, by } => {
                 if let Some(of_emoji) = self.changes.get_mut(&id).and_then(|c| c.reactions.get_mut(&emoji)) {
                     of_emoji.remove(&by.id);
+                }
+            }
+            KnownEvent::MessagePinned { id, by, pinned_at } => {
+                let change = self.changes.entry(id).or_default();
+                if change.deleted.is_none() {
+                    change.pin.get_or_insert((by.id, pinned_at, at));
+                }
+            }
+            KnownEvent::MessageUnpinned { id, .. } => {
+                if let Some(change) = self.changes.get_mut(&id) {
+                    change.pin = None;
                 }
             }
         }
@@ -272,6 +287,7 @@ impl Replay {
             Some(change) if !deleted => after(at, &change.reactions),
             _ => BTreeMap::new(),
         };
+        let pin = change.and_then(|c| c.pin).filter(|(.., put)| !deleted && *put > at);
         let edited_at = edit.map(|(_, _, when)| *when);
         let body = match edit {
             _ if deleted => String::new(),
@@ -279,7 +295,7 @@ impl Replay {
             None => message.body,
         };
         let (author, sent_at, reply_to) = (message.author.id, message.sent_at, message.reply_to);
-        Some(MessageRow { id, at, author, body, sent_at, edited_at, deleted, reply_to, reactions })
+        Some(MessageRow { id, at, author, body, sent_at, edited_at, deleted, reply_to, reactions, pin })
     }
 
     /// Compares the rows of a stretch with what they should be; both in order of place. The expected rows that are not
@@ -403,6 +419,7 @@ fn differing(expected: &MessageRow, found: &MessageRow) -> String {
         ("deleted", expected.deleted != found.deleted),
         ("reply_to", expected.reply_to != found.reply_to),
         ("reactions", expected.reactions != found.reactions),
+        ("pin", expected.pin != found.pin),
     ];
     columns.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }

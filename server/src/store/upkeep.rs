@@ -69,7 +69,7 @@ pub trait Upkeep: Store {
     async fn partitions_used(&self) -> Result<u32, StoreError>;
 
     /// Goes a step further through a room: compares archive, chain and projections. With `mend`, rows of messages,
-    /// reactions and members that are not as the archive says are put right, under the lock that folding takes, so that
+    /// reactions, pins and members that are not as the archive says are put right, under the lock that folding takes, so that
     /// nothing is folded in between. A step is short; what is mended stays right whatever happens before the next.
     async fn replay(&self, room: &RoomRow, replay: &mut Replay, mend: bool) -> Result<(), StoreError>;
     /// The archive of some rooms in `from..to` of a generation of the log, in no particular order.

@@ -34,7 +34,7 @@ async fn every_described_route_is_there_and_asks_who_it_is(kind: Kind) {
             }
         }
     }
-    assert_eq!(routes, 44);
+    assert_eq!(routes, 47);
     let (status, problem) = visitor.get("/nowhere").await;
     assert_eq!((status, problem["type"].as_str()), (StatusCode::NOT_FOUND, Some("/problems/not_found")));
 }

@@ -13,7 +13,7 @@ use rdkafka::{
     client::DefaultClientContext,
     config::ClientConfig,
 };
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use server::{
     Server,
@@ -111,26 +111,32 @@ async fn an_audit_sees_what_was_changed_by_hand_and_a_rebuild_mends_it(kind: Kin
     for n in 0..20 {
         ada.post(&room, &format!("message {n}")).await;
     }
+    let (id, _) = ada.post(&room, "kept in view").await;
+    let pinned = ada.call(Method::PUT, &format!("/rooms/{room}/messages/{id}/pin"), None).await;
+    assert_eq!(pinned.0, StatusCode::OK);
     let (_, last) = ada.post(&room, "the last").await;
     let before = ada.bodies(&room, last).await;
+    let pins = ada.get(&format!("/rooms/{room}/pins")).await.1["pins"].clone();
     let clean = run(mode, &["audit"]).await;
     assert_eq!(clean.code, 0, "{}", clean.all);
     assert!(clean.out.contains("everything agrees"), "{}", clean.out);
 
     meddle(mode, "update messages set body = 'forged' where body = 'message 7'").await;
     meddle(mode, "delete from messages where body = 'message 9'").await;
+    meddle(mode, "delete from pins").await;
     let found = run(mode, &["audit", "--json"]).await;
     assert_eq!(found.code, 1, "{}", found.all);
     let report: Value = serde_json::from_str(&found.out).unwrap();
-    assert_eq!(report["difference_count"], 2, "{report}");
+    assert_eq!(report["difference_count"], 3, "{report}");
     assert_eq!(report["differences"][0]["room"], json!(room));
     assert_eq!(run(mode, &["audit", "--room", "welcome"]).await.code, 0, "another room is not concerned");
 
     let mended = run(mode, &["rebuild"]).await;
     assert_eq!(mended.code, 0, "{}", mended.all);
-    assert!(mended.out.contains("2 rows put right"), "{}", mended.out);
+    assert!(mended.out.contains("3 rows put right"), "{}", mended.out);
     assert_eq!(run(mode, &["audit"]).await.code, 0);
     assert_eq!(ada.bodies(&room, last).await, before);
+    assert_eq!(ada.get(&format!("/rooms/{room}/pins")).await.1["pins"], pins);
 
     // The archive itself is put right from the log.
     meddle(mode, "delete from events where body like '%message 3%'").await;

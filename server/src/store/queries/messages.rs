@@ -20,7 +20,8 @@ macro_rules! message_columns {
                   select x.emoji, who.username from reactions x join accounts who on who.id = x.account
                   where x.room = m.room and x.message = m.id
                   order by x.epoch, x.offset_no
-              ) as r) as reactions"
+              ) as r) as reactions,
+             exists (select 1 from pins p where p.room = m.room and p.message = m.id) as pinned"
         )
     };
 }
@@ -39,6 +40,7 @@ pub(super) struct MessageRow {
     #[sqlx(flatten)]
     author: UserRow,
     reactions: Option<String>,
+    pinned: bool,
 }
 
 impl TryFrom<MessageRow> for Message {
@@ -54,6 +56,7 @@ impl TryFrom<MessageRow> for Message {
             deleted: row.deleted,
             reply_to: row.reply_to.map(MessageId),
             reactions: reactions(row.reactions.as_deref().unwrap_or("[]"))?,
+            pinned: row.pinned,
         })
     }
 }

@@ -15,6 +15,7 @@ mod members;
 mod messages;
 mod pending;
 mod people;
+mod pins;
 mod progress;
 mod projection;
 mod replay;
@@ -39,7 +40,7 @@ use app::{
     backend::Member,
     model::{
         DirectoryPage, DirectoryQuery, FileId, Invite, Message, MessageId, MessagePage, Millis, NotificationLevel,
-        Position, Role, Room, RoomId, SessionId, Unread, User, UserId,
+        PinList, Position, Role, Room, RoomId, SessionId, Unread, User, UserId,
     },
 };
 use async_trait::async_trait;
@@ -221,6 +222,10 @@ impl Store for Adapter {
 
     async fn message(&self, room: RoomId, id: MessageId) -> Result<Option<Message>, StoreError> {
         within(async { messages::one(&mut *self.reader().await?, room, id).await }).await
+    }
+
+    async fn pins(&self, room: &RoomRow) -> Result<PinList, StoreError> {
+        within(async { pins::of(&mut *self.reader().await?, room).await }).await
     }
 
     async fn posted(&self, room: RoomId, id: MessageId) -> Result<Option<PostedRow>, StoreError> {

@@ -92,6 +92,8 @@ pub(super) fn kind(event: &Event) -> String {
             KnownEvent::MessageDeleted { .. } => "message_deleted",
             KnownEvent::ReactionAdded { .. } => "reaction_added",
             KnownEvent::ReactionRemoved { .. } => "reaction_removed",
+            KnownEvent::MessagePinned { .. } => "message_pinned",
+            KnownEvent::MessageUnpinned { .. } => "message_unpinned",
             KnownEvent::RoomChanged { .. } => "room_changed",
             KnownEvent::MemberJoined { .. } => "member_joined",
             KnownEvent::MemberLeft { .. } => "member_left",

@@ -1,6 +1,6 @@
 //! What follows from an event that is not a posted message.
 
-use super::{Connection, archive, rooms, search};
+use super::{Connection, archive, pins, rooms, search};
 use crate::{
     log::Record,
     store::row::{kept_role, signed},
@@ -26,6 +26,8 @@ pub(super) async fn apply(
         KnownEvent::MessageDeleted { id, .. } => delete(tx, room, *id).await?,
         KnownEvent::ReactionAdded { id, emoji, by } => react(tx, room, *id, emoji, by.id, at).await?,
         KnownEvent::ReactionRemoved { id, emoji, by } => take_back(tx, room, *id, emoji, by.id).await?,
+        KnownEvent::MessagePinned { id, by, pinned_at } => pins::pin(tx, room, *id, (by.id, *pinned_at, at)).await?,
+        KnownEvent::MessageUnpinned { id, .. } => pins::unpin(tx, room, *id).await?,
         KnownEvent::MemberJoined { user, role } => join(tx, room, user.id, *role, at).await?,
         KnownEvent::MemberLeft { user, by } => leave(tx, room, user.id, (user.id != by.id).then_some(at)).await?,
         KnownEvent::RoomChanged { change, .. } => drop(rooms::change(tx, room, change, at).await?),
@@ -72,6 +74,7 @@ async fn delete(tx: &mut Connection, room: RoomId, id: MessageId) -> Result<(), 
         .bind(id.0)
         .execute(&mut *tx)
         .await?;
+    pins::unpin(tx, room, id).await?;
     archive::blank(tx, room, id).await
 }
 

@@ -1,6 +1,6 @@
 //! Brings the rows for [`Replay`], page by page, and puts right what it finds wrong.
 
-use super::{Connection, bulk, chains, projection, rooms, upkeep::digest};
+use super::{Connection, bulk, chains, pins, projection, rooms, upkeep::digest};
 use crate::store::{
     Replay, RoomKey, RoomRow, StoreError,
     replay::{ArchivedRow, MemberRow, MessageRow},
@@ -133,12 +133,18 @@ struct Posted {
     edited_at: Option<i64>,
     deleted: bool,
     reply_to: Option<Uuid>,
+    pinner: Option<Uuid>,
+    pinned_at: Option<i64>,
+    pin_epoch: Option<i64>,
+    pin_offset: Option<i64>,
 }
 
 async fn messages(tx: &mut Connection, room: RoomId, after: Position) -> Result<Vec<MessageRow>, StoreError> {
     let rows: Vec<Posted> = sqlx::query_as(
-        "select id, epoch, offset_no, author, body, sent_at, edited_at, deleted, reply_to from messages
-         where room = $1 and (epoch, offset_no) > ($2, $3) order by epoch, offset_no limit $4",
+        "select m.id, m.epoch, m.offset_no, m.author, m.body, m.sent_at, m.edited_at, m.deleted, m.reply_to,
+                p.account as pinner, p.pinned_at, p.epoch as pin_epoch, p.offset_no as pin_offset
+         from messages m left join pins p on p.room = m.room and p.message = m.id
+         where m.room = $1 and (m.epoch, m.offset_no) > ($2, $3) order by m.epoch, m.offset_no limit $4",
     )
     .bind(room.0)
     .bind(i64::from(after.epoch))
@@ -156,6 +162,11 @@ async fn messages(tx: &mut Connection, room: RoomId, after: Position) -> Result<
         deleted: row.deleted,
         reply_to: row.reply_to.map(MessageId),
         reactions: BTreeMap::new(),
+        pin: row
+            .pinner
+            .zip(row.pinned_at)
+            .zip(row.pin_epoch.zip(row.pin_offset))
+            .map(|((by, pinned_at), (epoch, offset))| (UserId(by), pinned_at, position(epoch, offset))),
     };
     Ok(rows.into_iter().map(message).collect())
 }
@@ -209,6 +220,7 @@ async fn take_out(tx: &mut Connection, room: RoomId, ids: &[MessageId]) -> Resul
     for id in ids {
         for query in [
             "delete from reactions where room = $1 and message = $2",
+            "delete from pins where room = $1 and message = $2",
             "delete from messages where room = $1 and id = $2",
         ] {
             sqlx::query(query).bind(room.0).bind(id.0).execute(&mut *tx).await?;
@@ -250,6 +262,9 @@ async fn put_in(tx: &mut Connection, room: RoomId, rows: &[MessageRow]) -> Resul
                 .execute(&mut *tx)
                 .await?;
             }
+        }
+        if let Some(pin) = row.pin {
+            pins::pin(tx, room, row.id, pin).await?;
         }
     }
     Ok(())

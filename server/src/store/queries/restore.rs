@@ -90,7 +90,9 @@ async fn missing(tx: &mut Connection, partition: u32, placed: &Placed) -> Result
     }
     let person = match known {
         KnownEvent::MessagePosted { message } => message.author.id,
-        KnownEvent::RoomCreated { by } | KnownEvent::ReactionAdded { by, .. } => by.id,
+        KnownEvent::RoomCreated { by }
+        | KnownEvent::ReactionAdded { by, .. }
+        | KnownEvent::MessagePinned { by, .. } => by.id,
         KnownEvent::MemberJoined { user, .. } => user.id,
         _ => return Ok(None),
     };

@@ -12,6 +12,7 @@ mod history;
 mod invites;
 mod operation;
 mod people;
+mod pins;
 mod rooms;
 mod running;
 mod search;
@@ -121,6 +122,11 @@ of_both_adapters! {
         an_edit_after_the_deletion_is_not_kept,
         reactions_are_listed_in_order_of_time_and_each_once,
         a_text_with_nul_is_poison;
+    pins:
+        the_last_pinned_is_listed_first_and_each_once,
+        nothing_is_pinned_that_is_not_there_any_more,
+        a_list_and_its_position_are_of_one_moment,
+        every_wrong_pin_is_found_and_put_right;
     history:
         a_room_without_messages_has_an_empty_page,
         history_is_paged_in_both_directions,

@@ -85,6 +85,15 @@ impl Chat {
         self.record(&by, event)
     }
 
+    pub fn pin(&self, by: &User, id: MessageId, on: bool) -> Record {
+        let event = if on {
+            KnownEvent::MessagePinned { id, by: by.clone(), pinned_at: 3_000 }
+        } else {
+            KnownEvent::MessageUnpinned { id, by: by.clone() }
+        };
+        self.record(by, event)
+    }
+
     pub fn join(&self, user: &User, role: Role) -> Record {
         self.record(user, KnownEvent::MemberJoined { user: user.clone(), role })
     }
@@ -123,6 +132,7 @@ pub fn post(room: RoomId, by: &User, id: MessageId, body: &str) -> Record {
         deleted: false,
         reply_to: None,
         reactions: vec![],
+        pinned: false,
     };
     Record { id: id.0, ..record(room, by, KnownEvent::MessagePosted { message }) }
 }

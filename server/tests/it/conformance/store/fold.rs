@@ -138,7 +138,7 @@ fn mixture(chat: &Chat, count: usize) -> Vec<Record> {
     for i in 0..count {
         let (by, id) = (people[below(2)], ids[below(ids.len())]);
         let emoji = ["👍", "🎉"][below(2)];
-        records.push(match below(12) {
+        records.push(match below(14) {
             0..=5 => {
                 let new = chat.post(by, &format!("message {i}"));
                 ids.push(message_id(&new));
@@ -148,7 +148,9 @@ fn mixture(chat: &Chat, count: usize) -> Vec<Record> {
             7 => chat.edit(by, id, &format!("edit {i}")),
             8 => chat.delete(by, id),
             9 | 10 => chat.react(by, id, emoji, true),
-            _ => chat.react(by, id, emoji, false),
+            11 => chat.react(by, id, emoji, false),
+            12 => chat.pin(by, id, true),
+            _ => chat.pin(by, id, false),
         });
     }
     records
@@ -167,9 +169,10 @@ pub async fn batches_of_any_size_give_the_same_rows(place: &Place) {
             chat.store.fold(partition, from, next, batch).await.expect("folded");
         }
         let history = chat.store.history(&room, Window::Newest, 1_000).await.expect("read").expect("a page");
-        results.push((history, archive(&*chat.store, &room).await));
+        let pins = chat.store.pins(&room).await.expect("read").pins;
+        results.push((history, archive(&*chat.store, &room).await, pins));
     }
-    assert!(results[0].0.messages.len() > 100);
+    assert!(results[0].0.messages.len() > 100 && !results[0].2.is_empty());
     assert_eq!(results[0], results[1], "one by one and by sevens");
     assert_eq!(results[0], results[2], "one by one and all at once");
 }
