@@ -1,7 +1,7 @@
 // What a room keeps in view, with and without JavaScript.
 import { unique } from '../../support/api.ts';
 import { expect, mark, test } from '../../support/fixtures.ts';
-import { live, RoomPage } from '../../support/pages.ts';
+import { RoomPage } from '../../support/pages.ts';
 
 test('who runs a room pins a message, and takes it down again', async ({ api, server, newPerson, javaScriptEnabled }) => {
   const ada = await api.register('Ada');
