@@ -63,9 +63,9 @@ pub struct Candidate {
 }
 
 /// What may be meant, the likeliest first. `me`: the writer, who seldom means themselves.
-pub fn candidates<'a>(
+pub fn candidates(
     begun: &Begun,
-    people: impl Iterator<Item = &'a User>,
+    people: &mut dyn Iterator<Item = &User>,
     rooms: &[Room],
     me: Option<&str>,
 ) -> Vec<Candidate> {
@@ -145,7 +145,7 @@ mod tests {
         let people = [user("lin", "Lin"), user("ada", "Ada Lovelace"), user("adam", "Šárka"), user("noor", "Dalia")];
         let rooms = [room("köln-bonn", None), room("tea", None), room("team", Some(Role::Member))];
         let Some(begun) = begun(text, text.len()) else { return vec![] };
-        candidates(&begun, people.iter(), &rooms, Some("ada")).into_iter().map(|found| found.text).collect()
+        candidates(&begun, &mut people.iter(), &rooms, Some("ada")).into_iter().map(|found| found.text).collect()
     }
 
     #[test]

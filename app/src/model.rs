@@ -25,7 +25,7 @@ pub use names::{DisplayName, RoomName, Username};
 pub use people::{AccountChange, AccountInfo, AccountList, AuditEntry, AuditLog, RoomInfo, RoomList, SessionInfo};
 pub use pins::{MAX_PINS, Pin, PinList};
 pub use rest::Rest;
-pub use room::{DirectoryPage, DirectoryQuery, Invite, RoomChange, Topic};
+pub use room::{DirectoryPage, DirectoryQuery, Invite, RoomChange, RoomChanged, Topic};
 pub use search::{FoundIn, Piece, SearchHit, SearchPage, SearchQuery};
 
 /// Longest message body, in bytes of UTF-8.
@@ -489,13 +489,7 @@ tagged! { "kind", "KnownEvent";
             by: User,
         },
         /// The room is called, about, or seen by, something else.
-        RoomChanged {
-            /// Who did it.
-            by: User,
-            /// What became different.
-            #[serde(flatten)]
-            change: RoomChange,
-        },
+        RoomChanged(RoomChanged),
         /// Somebody became a member, or one of another role.
         MemberJoined {
             /// Who.

@@ -7,7 +7,7 @@ use crate::{
     api::RoomData,
     model::{
         Event, HistoryQuery, KnownEvent, Member, Message, MessageId, MessagePage, Position, Reaction, Role, Room,
-        RoomId, User, UserId,
+        RoomChanged, RoomId, User, UserId,
     },
     protocol::ResyncReason,
 };
@@ -343,7 +343,7 @@ impl RoomState {
                 }
             }
             KnownEvent::RoomCreated { by } => self.join(by, Role::Owner),
-            KnownEvent::RoomChanged { change, .. } => self.room.change(change),
+            KnownEvent::RoomChanged(RoomChanged { change, .. }) => self.room.change(change),
             change => {
                 self.change(&change);
                 self.changes.push_back((at, change));

@@ -2,7 +2,7 @@ use super::Actions;
 use crate::{
     browser,
     complete::{self, Begun, Candidate, Edit, bytes, units},
-    markdown::escape,
+    markdown::{Renderer, escape},
     pages::Rooms,
 };
 use leptos::{
@@ -68,11 +68,13 @@ impl Suggestions {
     }
 
     fn candidates(self, begun: &Begun) -> Vec<Candidate> {
+        // Until it is there nothing is offered.
+        let Some(by) = Renderer::there() else { return vec![] };
         let rooms = self.rooms.and_then(|rooms| rooms.0.get_untracked()).and_then(Result::ok).unwrap_or_default();
         let me = self.actions.me();
         self.actions.state().with_untracked(|state| {
-            let people = state.members().iter().map(|member| &member.user);
-            complete::candidates(begun, people, &rooms, me.as_deref())
+            let mut people = state.members().iter().map(|member| &member.user);
+            (by.candidates)(begun, &mut people, &rooms, me.as_deref())
         })
     }
 

@@ -308,7 +308,7 @@ impl Connection {
     }
 
     fn hear(&self, room: RoomId, at: Position, prev: Option<Position>, event: &Event) {
-        if matches!(event, Event::Known(KnownEvent::RoomChanged { .. }, _)) {
+        if matches!(event, Event::Known(KnownEvent::RoomChanged(_), _)) {
             self.live.rooms_soon();
         }
         let Some(me) = &self.live.me.with_value(Clone::clone) else { return };

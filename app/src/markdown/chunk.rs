@@ -1,8 +1,13 @@
 //! Reading Markdown is a tenth of what the browser would load at first. It is a chunk of its own, fetched once the page
-//! stands (feature `split`); without that feature, and on the server, it is simply there.
+//! stands (feature `split`); without that feature, and on the server, it is simply there. What one needs only to write
+//! comes along.
 
 use super::{Audience, excerpt, html::html};
-use crate::{complete::emoji, mentions::mentions};
+use crate::{
+    complete::{Begun, Candidate, candidates, emoji},
+    mentions::mentions,
+    model::{Room, User},
+};
 
 /// What is in the chunk.
 #[derive(Clone, Copy, Debug)]
@@ -15,9 +20,13 @@ pub struct Renderer {
     pub mentions: fn(&str) -> Vec<String>,
     /// The list of emoji and their names.
     pub emoji: fn() -> &'static str,
+    /// What a word may be completed to, see [`candidates`].
+    pub candidates: Candidates,
 }
 
-const RENDERER: Renderer = Renderer { html, excerpt, mentions, emoji: emoji::list };
+type Candidates = fn(&Begun, &mut dyn Iterator<Item = &User>, &[Room], Option<&str>) -> Vec<Candidate>;
+
+const RENDERER: Renderer = Renderer { html, excerpt, mentions, emoji: emoji::list, candidates };
 
 /// The chunk could not be fetched: the connection is gone, or the server is of another build by now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

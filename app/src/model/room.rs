@@ -1,7 +1,7 @@
 //! What can change about a room, and the links that let people into it.
 
 use super::{Invalid, MAX_TOPIC_CHARS, Millis, Room, User, Visibility, names::deceives};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 /// What a room is about: up to 250 characters on one line, perhaps none; plain text.
@@ -45,6 +45,32 @@ pub struct RoomChange {
     /// Only to be read from now on, or in use again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archived: Option<bool>,
+}
+
+/// A room was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RoomChanged {
+    /// Who did it.
+    pub by: User,
+    /// What became different.
+    #[serde(flatten)]
+    pub change: RoomChange,
+}
+
+// Read field by field: serde's `flatten` would hold the object in a form of its own first, which browsers would load.
+impl<'de> Deserialize<'de> for RoomChanged {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Fields {
+            by: User,
+            name: Option<String>,
+            topic: Option<String>,
+            visibility: Option<Visibility>,
+            archived: Option<bool>,
+        }
+        let Fields { by, name, topic, visibility, archived } = Fields::deserialize(d)?;
+        Ok(Self { by, change: RoomChange { name, topic, visibility, archived } })
+    }
 }
 
 impl RoomChange {
@@ -134,7 +160,7 @@ mod tests {
     fn a_change_says_only_what_becomes_different() {
         let text = r#"{"kind":"room_changed","by":{"id":"00000000-0000-0000-0000-000000000001","username":"ada","display_name":"Ada","guest":false,"admin":false},"topic":"Tea"}"#;
         let event: Event = serde_json::from_str(text).expect("json");
-        let Event::Known(KnownEvent::RoomChanged { change, .. }, _) = &event else { panic!("{event:?}") };
+        let Event::Known(KnownEvent::RoomChanged(RoomChanged { change, .. }), _) = &event else { panic!("{event:?}") };
         assert_eq!(*change, RoomChange { topic: Some("Tea".into()), ..RoomChange::default() });
         assert_eq!(serde_json::to_string(&event).expect("json"), text);
         let later = RoomChange { topic: Some(String::new()), archived: Some(true), ..RoomChange::default() };

@@ -159,7 +159,7 @@ impl Server {
                 }
                 KnownEvent::MessageUnpinned { id, .. } => fold.message(id).pinned = false,
                 // What these stories do not tell.
-                KnownEvent::RoomChanged { .. } => {}
+                KnownEvent::RoomChanged(_) => {}
             }
         }
         for message in &mut fold.messages {

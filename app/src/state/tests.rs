@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::model::{Millis, RoomChange, Visibility};
+use crate::model::{Millis, RoomChange, RoomChanged, Visibility};
 use uuid::Uuid;
 
 /// Offsets of one room rise with gaps: a partition carries many rooms.
@@ -359,7 +359,7 @@ fn a_person_is_called_as_the_members_or_else_the_messages_say() {
 #[test]
 fn a_room_is_what_it_was_last_changed_to_and_messages_stay() {
     let mut state = RoomState::new(room(), vec![], &empty_page(), false, false);
-    let changed = |change| KnownEvent::RoomChanged { by: user("ada"), change };
+    let changed = |change| KnownEvent::RoomChanged(RoomChanged { by: user("ada"), change });
     let story = [
         changed(RoomChange { name: Some("Coffee".into()), archived: Some(true), ..RoomChange::default() }),
         posted(2),

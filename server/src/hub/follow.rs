@@ -15,7 +15,7 @@ use crate::{
     fanout::{Notice, RingEvent, Signal},
     log::{Entry, Followed, LogError, Record},
 };
-use app::model::{Event, KnownEvent, Position, RoomChange, RoomId};
+use app::model::{Event, KnownEvent, Position, RoomChange, RoomChanged, RoomId};
 use futures::future::try_join_all;
 use serde::Deserialize;
 use std::{
@@ -113,7 +113,9 @@ impl Follow {
         let at = Position::new(self.sources.epoch, entry.offset);
         let event = record.event_at(at);
         match &event {
-            Event::Known(KnownEvent::RoomChanged { change, .. }, _) => self.sources.room_changed(room, change, at),
+            Event::Known(KnownEvent::RoomChanged(RoomChanged { change, .. }), _) => {
+                self.sources.room_changed(room, change, at)
+            }
             Event::Known(known, _) => {
                 if let Some(changed) = kept::membership(known) {
                     self.sources.member_changed(room, changed, at);

@@ -3,7 +3,7 @@
 
 use crate::fanout::RingEvent;
 use app::{
-    model::{Event, KnownEvent, MessageId, Position, Role, RoomChange, RoomId, UserId},
+    model::{Event, KnownEvent, MessageId, Position, Role, RoomChange, RoomChanged, RoomId, UserId},
     protocol::ServerFrame,
 };
 use axum::extract::ws::Utf8Bytes;
@@ -43,7 +43,7 @@ impl Kept {
         let membership = rare.as_ref().and_then(membership);
         let (deletes, change) = match rare {
             Some(KnownEvent::MessageDeleted { id, .. }) => (Some(id), None),
-            Some(KnownEvent::RoomChanged { change, .. }) => (None, Some(change)),
+            Some(KnownEvent::RoomChanged(RoomChanged { change, .. })) => (None, Some(change)),
             _ => (None, None),
         };
         Self { at, frame, membership, change, deletes, posts }

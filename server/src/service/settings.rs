@@ -5,7 +5,7 @@ use crate::{fanout::Notice, store::RoomRow};
 use app::{
     backend::Viewer,
     error::ApiError,
-    model::{KnownEvent, Role, RoomChange, RoomName, Topic, User, Visibility, Written},
+    model::{KnownEvent, Role, RoomChange, RoomChanged, RoomName, Topic, User, Visibility, Written},
 };
 use uuid::Uuid;
 
@@ -34,7 +34,7 @@ impl Service {
             rooms.learn(id, told.clone(), at);
             tell(&*fanout, Notice::RoomChanged { room: id, at, change: told }).await;
         };
-        let event = KnownEvent::RoomChanged { by: who.user.clone(), change };
+        let event = KnownEvent::RoomChanged(RoomChanged { by: who.user.clone(), change });
         let at = self.append_and(&room, who.user.id, Uuid::now_v7(), event, then).await?;
         self.caught_up(&room, at).await;
         Ok(Written { at })

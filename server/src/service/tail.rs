@@ -2,7 +2,7 @@
 
 use super::{retries::Done, roles::Standing};
 use crate::log::{Log, Record};
-use app::model::{Event, KnownEvent, MessageId, Position, Role, RoomChange, RoomId, UserId};
+use app::model::{Event, KnownEvent, MessageId, Position, Role, RoomChange, RoomChanged, RoomId, UserId};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -115,7 +115,7 @@ impl Tail {
             KnownEvent::RoomCreated { by } => becomes(by.id, Some(Role::Owner), false),
             KnownEvent::MemberJoined { user, role } => becomes(user.id, Some(role), false),
             KnownEvent::MemberLeft { user, by } => becomes(user.id, None, user.id != by.id),
-            KnownEvent::RoomChanged { change, .. } => {
+            KnownEvent::RoomChanged(RoomChanged { change, .. }) => {
                 let (before, _) = self.rooms.remove(&room).unwrap_or((RoomChange::default(), at));
                 self.rooms.insert(room, (before.then(change), at));
             }

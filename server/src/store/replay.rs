@@ -9,7 +9,7 @@ use super::{
     RoomRow,
     chain::{self, Chain, Digest, Link},
 };
-use app::model::{Event, KnownEvent, MessageId, Millis, Position, Role, RoomChange, RoomId, UserId};
+use app::model::{Event, KnownEvent, MessageId, Millis, Position, Role, RoomChange, RoomChanged, RoomId, UserId};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -224,7 +224,7 @@ impl Replay {
                     self.removed.insert(user.id, at);
                 }
             }
-            KnownEvent::RoomChanged { change, .. } => {
+            KnownEvent::RoomChanged(RoomChanged { change, .. }) => {
                 self.room = (std::mem::take(&mut self.room.0).then(change), at);
             }
             KnownEvent::MessageEdited { id, body, edited_at } => {

@@ -5,7 +5,7 @@
 
 use super::{Connection, chains, pending::Pending, progress, projection};
 use crate::store::{FoldError, Placed, StoreError, failure::refusal, row::signed};
-use app::model::{Event, KnownEvent, Position};
+use app::model::{Event, KnownEvent, Position, RoomChanged};
 
 /// How many rows go to the database together.
 pub(super) const RUN: usize = 500;
@@ -79,7 +79,7 @@ pub(super) fn has_nul(event: &KnownEvent) -> bool {
         KnownEvent::MessagePosted { message } => message.body.contains('\0'),
         KnownEvent::MessageEdited { body, .. } => body.contains('\0'),
         KnownEvent::ReactionAdded { emoji, .. } => emoji.contains('\0'),
-        KnownEvent::RoomChanged { change, .. } => {
+        KnownEvent::RoomChanged(RoomChanged { change, .. }) => {
             [&change.name, &change.topic].into_iter().flatten().any(|text| text.contains('\0'))
         }
         _ => false,

@@ -5,7 +5,7 @@ use crate::{
     log::Record,
     store::row::{kept_role, signed},
 };
-use app::model::{KnownEvent, MessageId, Millis, Position, Role, RoomId, UserId};
+use app::model::{KnownEvent, MessageId, Millis, Position, Role, RoomChanged, RoomId, UserId};
 
 /// Whether the event belongs into the archive.
 pub(super) async fn apply(
@@ -30,7 +30,7 @@ pub(super) async fn apply(
         KnownEvent::MessageUnpinned { id, .. } => pins::unpin(tx, room, *id).await?,
         KnownEvent::MemberJoined { user, role } => join(tx, room, user.id, *role, at).await?,
         KnownEvent::MemberLeft { user, by } => leave(tx, room, user.id, (user.id != by.id).then_some(at)).await?,
-        KnownEvent::RoomChanged { change, .. } => drop(rooms::change(tx, room, change, at).await?),
+        KnownEvent::RoomChanged(RoomChanged { change, .. }) => drop(rooms::change(tx, room, change, at).await?),
     }
     Ok(true)
 }

@@ -1,6 +1,8 @@
 //! A small chat to test with: Ada and Lin in a room, and its log.
 
-use app::model::{Event, KnownEvent, Message, MessageId, Position, Role, RoomChange, RoomId, User, UserId, Visibility};
+use app::model::{
+    Event, KnownEvent, Message, MessageId, Position, Role, RoomChange, RoomChanged, RoomId, User, UserId, Visibility,
+};
 use server::{
     log::Record,
     store::{AccountMade, FoldError, NewAccount, NewRoom, Placed, RoomRow, Store},
@@ -104,7 +106,7 @@ impl Chat {
     }
 
     pub fn change(&self, change: RoomChange) -> Record {
-        self.record(&self.ada, KnownEvent::RoomChanged { by: self.ada.clone(), change })
+        self.record(&self.ada, KnownEvent::RoomChanged(RoomChanged { by: self.ada.clone(), change }))
     }
 
     pub async fn message(&self, id: MessageId) -> Message {
