@@ -208,6 +208,7 @@ mod tests {
             deleted: false,
             reply_to: None,
             reactions: vec![],
+            replies: 0,
         };
         KnownEvent::MessagePosted { message }.into()
     }
@@ -256,7 +257,7 @@ mod tests {
         let mut badges = Badges::default();
         badges.counted(&[counted(room, 0, 0, 0, 0)]);
         badges.heard(room, at(1), &posted(id, 1, &lin, "@ada"), &ada);
-        badges.heard(room, at(2), &KnownEvent::MessageDeleted { id, by: lin }.into(), &ada);
+        badges.heard(room, at(2), &KnownEvent::MessageDeleted { id, by: lin, reply_to: None }.into(), &ada);
         assert_eq!(badges.total(), Count::default());
     }
 

@@ -158,6 +158,6 @@ impl Outbox {
 }
 
 async fn attempt(unsent: &Unsent) -> Result<Posted, ApiError> {
-    let post = api::post(unsent.slug.clone(), Some(unsent.id), unsent.body.clone(), unsent.reply_to);
+    let post = api::post(unsent.slug.clone(), Some(unsent.id), unsent.body.clone(), unsent.reply_to, false);
     browser::within_ms(DEADLINE_MS, post).await.unwrap_or(Err(ApiError::unavailable(Outcome::Unknown)))
 }

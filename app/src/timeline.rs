@@ -82,6 +82,7 @@ fn shown_as(unsent: &Unsent, me: &User) -> Message {
         deleted: false,
         reply_to: unsent.reply_to,
         reactions: vec![],
+        replies: 0,
     }
 }
 
@@ -121,6 +122,7 @@ mod tests {
             deleted: false,
             reply_to: None,
             reactions: vec![],
+            replies: 0,
         }
     }
 

@@ -5,7 +5,7 @@ use super::on_server::*;
 use crate::{
     error::ApiError,
     json::Answer,
-    model::{HistoryQuery, Member, MessagePage, Position, Room, Unread, Visibility},
+    model::{HistoryQuery, Member, MessageId, MessagePage, Position, Room, Thread, Unread, Visibility},
 };
 #[cfg(feature = "ssr")]
 use crate::{model::Message, url};
@@ -27,6 +27,9 @@ pub struct RoomData {
     pub newer: bool,
     /// Up to where the viewer, who has not read everything, has read; `None`: there is nothing to tell apart.
     pub read: Option<Position>,
+    /// A thread beside it, in the first HTML alone: scripts read it by themselves.
+    #[serde(skip)]
+    pub thread: Option<Thread>,
 }
 
 /// The rooms that the viewer may know of, own ones first.
@@ -83,7 +86,7 @@ pub async fn room_view(room: String, query: HistoryQuery, from_unread: bool) -> 
         let room = backend.room(who, &room).await?;
         let others = |m: &Message| who.is_some_and(|who| who.user.id != m.author.id);
         let read = read.filter(|read| newer || page.messages.iter().any(|m| m.at > *read && others(m)));
-        Ok(RoomData { room, members, page, older, newer, read })
+        Ok(RoomData { room, members, page, older, newer, read, thread: None })
     };
     with_status(view.await)
 }
@@ -93,6 +96,26 @@ pub async fn room_view(room: String, query: HistoryQuery, from_unread: bool) -> 
 pub async fn history(room: String, query: HistoryQuery) -> Result<MessagePage, ApiError> {
     with_status(backend()?.history(viewer().as_ref(), &room, &query).await)
 }
+
+/// A message and the newest that answer it.
+#[server(prefix = "/api/fn", endpoint = "thread", input = Json, output = Answer)]
+pub async fn read_thread(room: String, id: MessageId, at_least: Position) -> Result<Thread, ApiError> {
+    let query = HistoryQuery { limit: Some(THREAD), at_least: Some(at_least), ..HistoryQuery::default() };
+    with_status(backend()?.thread(viewer().as_ref(), &room, id, &query).await)
+}
+
+/// The same beside the room, if one is wanted.
+#[cfg(feature = "ssr")]
+pub async fn with_thread(mut view: RoomData, of: Option<MessageId>) -> Result<RoomData, ApiError> {
+    if let Some(of) = of {
+        view.thread = Some(read_thread(view.room.slug.clone(), of, view.page.at).await?);
+    }
+    Ok(view)
+}
+
+/// So many answers are shown of a thread.
+#[cfg(feature = "ssr")]
+const THREAD: u32 = 200;
 
 /// Makes a room.
 #[server(prefix = "/api/fn", endpoint = "create-room")]

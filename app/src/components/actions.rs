@@ -127,7 +127,7 @@ impl Actions {
     /// Deletes.
     pub fn delete(self, id: MessageId) {
         let Some(by) = self.me.get_value() else { return };
-        self.change(api::delete(self.slug(), id), KnownEvent::MessageDeleted { id, by }, || {});
+        self.change(api::delete(self.slug(), id), KnownEvent::MessageDeleted { id, by, reply_to: None }, || {});
     }
 
     fn change(

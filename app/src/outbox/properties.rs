@@ -160,6 +160,7 @@ fn shows(room: RoomId, messages: &[MessageId]) -> RoomState {
             deleted: false,
             reply_to: None,
             reactions: vec![],
+            replies: 0,
         })
         .collect();
     let at = place_of(messages.len());

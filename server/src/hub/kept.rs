@@ -142,6 +142,7 @@ mod tests {
             deleted: false,
             reply_to: Some(MessageId::new()),
             reactions: Vec::new(),
+            replies: 0,
         };
         let id = message.id;
         let bytes = |event: KnownEvent| serde_json::to_vec(&Event::from(event)).expect("plain data");

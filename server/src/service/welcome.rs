@@ -56,6 +56,7 @@ impl Service {
             deleted: false,
             reply_to: None,
             reactions: Vec::new(),
+            replies: 0,
         };
         self.append(&room, PARTYLINE, GREETING.0, KnownEvent::MessagePosted { message }).await?;
         Ok(())

@@ -3,7 +3,7 @@
 use super::Connection;
 use crate::store::{
     StoreError,
-    row::{UserRow, position},
+    row::{UserRow, position, small},
 };
 use app::model::{Message, MessageId, Reaction, RoomId};
 use uuid::Uuid;
@@ -20,7 +20,9 @@ macro_rules! message_columns {
                   select x.emoji, who.username from reactions x join accounts who on who.id = x.account
                   where x.room = m.room and x.message = m.id
                   order by x.epoch, x.offset_no
-              ) as r) as reactions"
+              ) as r) as reactions,
+             (select count(*) from messages x
+              where x.room = m.room and x.reply_to = m.id and not x.deleted) as replies"
         )
     };
 }
@@ -39,6 +41,7 @@ pub(super) struct MessageRow {
     #[sqlx(flatten)]
     author: UserRow,
     reactions: Option<String>,
+    replies: i64,
 }
 
 impl TryFrom<MessageRow> for Message {
@@ -54,6 +57,7 @@ impl TryFrom<MessageRow> for Message {
             deleted: row.deleted,
             reply_to: row.reply_to.map(MessageId),
             reactions: reactions(row.reactions.as_deref().unwrap_or("[]"))?,
+            replies: small(row.replies),
         })
     }
 }
