@@ -11,6 +11,7 @@ const kinds = [
   { name: 'chunk: markdown', files: /^markdown\.\w+\.wasm$/, budget: 80_000, limit: 100_000 },
   { name: 'chunk: sending', files: /^sending\.\w+\.wasm$/, budget: 20_000, limit: 30_000 },
   { name: 'chunk: switcher', files: /^switcher\.\w+\.wasm$/, budget: 20_000, limit: 30_000 },
+  { name: 'chunk: thread', files: /^thread\.\w+\.wasm$/, budget: 20_000, limit: 30_000 },
   { name: 'shared by chunks', files: /^chunk_\d+\.\w+\.wasm$/, budget: 10_000, limit: 15_000 },
   { name: 'scripts', files: /\.js$/, budget: 15_000, limit: 20_000 },
   { name: 'style', files: /\.css$/, budget: 20_000, limit: 25_000 },

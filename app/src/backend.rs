@@ -5,7 +5,7 @@ use crate::{
     error::ApiError,
     model::{
         DirectoryPage, DirectoryQuery, Invite, MessageId, MessagePage, Millis, NotificationLevel, PinList, Position,
-        Posted, Role, Room, RoomChange, SessionId, Unread, User, Visibility, Written,
+        Posted, Role, Room, RoomChange, SessionId, Thread, Unread, User, Visibility, Written,
     },
 };
 
@@ -163,6 +163,14 @@ pub trait Backend: People {
 
     /// A stretch of the history.
     async fn history(&self, who: Option<&Viewer>, room: &str, query: &HistoryQuery) -> Result<MessagePage, ApiError>;
+    /// A message and a stretch of those that answer it: [`HistoryQuery::around`] is for histories alone.
+    async fn thread(
+        &self,
+        who: Option<&Viewer>,
+        room: &str,
+        id: MessageId,
+        query: &HistoryQuery,
+    ) -> Result<Thread, ApiError>;
     /// Messages in rooms that the viewer may read.
     async fn search(&self, who: Option<&Viewer>, query: &SearchQuery) -> Result<SearchPage, ApiError>;
     /// Posts: returns when the log has it.

@@ -209,6 +209,7 @@ mod tests {
             reply_to: None,
             reactions: vec![],
             pinned: false,
+            replies: 0,
         };
         KnownEvent::MessagePosted { message }.into()
     }
@@ -257,7 +258,7 @@ mod tests {
         let mut badges = Badges::default();
         badges.counted(&[counted(room, 0, 0, 0, 0)]);
         badges.heard(room, at(1), &posted(id, 1, &lin, "@ada"), &ada);
-        badges.heard(room, at(2), &KnownEvent::MessageDeleted { id, by: lin }.into(), &ada);
+        badges.heard(room, at(2), &KnownEvent::MessageDeleted { id, by: lin, reply_to: None }.into(), &ada);
         assert_eq!(badges.total(), Count::default());
     }
 

@@ -9,28 +9,36 @@ use crate::{
 /// Most of a draft that goes back through the address, in bytes as encoded: what common proxies let pass.
 const MAX_DRAFT_BYTES: usize = 6_000;
 
-/// After a message was posted: its room, as soon as it has it.
-pub fn posted(room: &str, at: Position) -> String {
-    with_field(&url::room(room), "at_least", &at.to_string()) + "#end"
+/// After a message was posted: its room, or the thread that it was written in, as soon as it has it.
+pub fn posted(room: &str, thread: Option<MessageId>, at: Position) -> String {
+    let (page, end) = page(room, thread, "#end");
+    with_field(&page, "at_least", &at.to_string()) + end
 }
 
-/// After a message could not be posted: its room, with the text.
+/// Where it was written. A thread stands at its end, and at its composer, by itself.
+fn page<'e>(room: &str, thread: Option<MessageId>, place: &'e str) -> (String, &'e str) {
+    thread.map_or_else(|| (url::room(room), place), |thread| (url::thread(room, thread), ""))
+}
+
+/// After a message could not be posted: where it was written, with the text.
 pub fn not_posted(
     room: &str,
+    thread: Option<MessageId>,
     id: Option<MessageId>,
     reply_to: Option<MessageId>,
     body: &str,
     error: &ApiError,
 ) -> String {
-    let mut page = with_error(&url::room(room), error);
+    let (page, place) = page(room, thread, "#compose");
+    let mut page = with_error(&page, error);
     if let Some(id) = id.filter(|_| error.retryable()) {
         // It may have been stored: only with the same id is the second try not a second message.
         page = with_field(&page, "id", &id.to_string());
     }
-    if let Some(reply_to) = reply_to {
+    if let (Some(reply_to), None) = (reply_to, thread) {
         page = with_field(&page, "reply_to", &reply_to.to_string());
     }
-    with_draft(&page, body) + "#compose"
+    with_draft(&page, body) + place
 }
 
 /// Whoever is not signed in any more: signing in, and then back to the room.

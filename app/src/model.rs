@@ -339,6 +339,14 @@ pub struct Message {
     /// The room keeps it in view.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pinned: bool,
+    /// How many messages answer this one and are not deleted.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub replies: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 /// One emoji under a message and who put it there.
@@ -367,6 +375,15 @@ pub struct MessagePage {
 
 fn start() -> Position {
     Position::START
+}
+
+/// A message and a stretch of those that answer it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thread {
+    /// What is answered.
+    pub message: Message,
+    /// The answers; as of the same moment as the message.
+    pub page: MessagePage,
 }
 
 /// Which stretch of a room's history. At most one of `before`, `after`, `around`; none: the newest.
@@ -453,6 +470,9 @@ tagged! { "kind", "KnownEvent";
             id: MessageId,
             /// Who did it.
             by: User,
+            /// What it answered, for whoever counts replies and does not have it.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            reply_to: Option<MessageId>,
         },
         /// A reaction was put under a message.
         ReactionAdded {

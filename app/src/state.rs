@@ -7,7 +7,7 @@ use crate::{
     api::RoomData,
     model::{
         Event, HistoryQuery, KnownEvent, Member, Message, MessageId, MessagePage, Position, Reaction, Role, Room,
-        RoomChanged, RoomId, User, UserId,
+        RoomChanged, RoomId, Thread, User, UserId,
     },
     protocol::ResyncReason,
 };
@@ -49,7 +49,7 @@ pub struct RoomState {
     room: Room,
     members: Vec<Member>,
     messages: BTreeMap<Position, Arc<Message>>,
-    places: HashMap<MessageId, Position>,
+    places: HashMap<MessageId, Place>,
     at: Position,
     /// Up to here frames follow each other without a hole, whatever they say of the one before: a resume promised it.
     promised: Option<Position>,
@@ -62,6 +62,18 @@ pub struct RoomState {
     /// Changes up to here are not in `changes`.
     forgotten: Position,
     pins: Vec<Pinned>,
+    /// Beside the room: what is shown of one thread.
+    thread: Option<Box<Self>>,
+    /// Of a thread's state: the message that all but the first answer.
+    of: Option<MessageId>,
+}
+
+/// What is known of a message beside itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Place {
+    at: Position,
+    /// Its replies are counted up to here. Unlike other changes, a reply counts twice if it comes twice.
+    counted: Position,
 }
 
 /// What the room keeps in view; no message: it was pinned beyond the stretch, and has not been read yet.
@@ -84,8 +96,10 @@ impl RoomState {
             changes: VecDeque::new(),
             forgotten: at,
             pins: Vec::new(),
+            thread: None,
+            of: None,
         };
-        state.insert_all(&page.messages);
+        state.insert_all(&page.messages, as_of(page));
         state
     }
 
@@ -165,7 +179,38 @@ impl RoomState {
 
     /// One message, if it is in the stretch.
     pub fn message(&self, id: MessageId) -> Option<&Arc<Message>> {
-        self.messages.get(self.places.get(&id)?)
+        self.messages.get(&self.places.get(&id)?.at)
+    }
+
+    /// What is shown beside the room: a message, and what answers it.
+    pub fn thread(&self) -> Option<&Self> {
+        self.thread.as_deref()
+    }
+
+    /// The message that the thread beside the room begins with.
+    pub fn thread_of(&self) -> Option<MessageId> {
+        self.thread.as_ref()?.of
+    }
+
+    /// Shows a thread beside the room.
+    pub fn open(&mut self, read: &Thread) -> Merged {
+        let Thread { message, page } = read;
+        if as_of(page) < self.forgotten {
+            return Merged::Behind;
+        }
+        let mut thread = Self::new(self.room.clone(), vec![], page, page.more, false);
+        thread.insert_all(std::slice::from_ref(message), as_of(page));
+        (thread.of, thread.following) = (Some(message.id), false);
+        for (at, event) in &self.changes {
+            thread.hear(*at, event);
+        }
+        self.thread = Some(Box::new(thread));
+        Merged::Done
+    }
+
+    /// Shows none any more.
+    pub fn close(&mut self) {
+        self.thread = None;
     }
 
     /// How many messages came after a position.
@@ -244,7 +289,12 @@ impl RoomState {
             return Applied::Hole;
         }
         match event {
-            Event::Known(event, _) => self.fold(at, event),
+            Event::Known(event, _) => {
+                if let Some(thread) = &mut self.thread {
+                    thread.hear(at, &event);
+                }
+                self.fold(at, event);
+            }
             // A later version's: its place counts, its content is for that version.
             Event::Unknown(_) => {}
         }
@@ -298,12 +348,23 @@ impl RoomState {
         if at > self.at {
             self.change(&event);
         }
+        if let Some(thread) = &mut self.thread {
+            thread.foresee(at, event);
+        }
     }
 
-    fn insert_all(&mut self, messages: &[Message]) {
+    /// A thread hears what its room hears, from where it was read on.
+    fn hear(&mut self, at: Position, event: &KnownEvent) {
+        if at > self.at {
+            self.fold(at, event.clone());
+            self.at = at;
+        }
+    }
+
+    fn insert_all(&mut self, messages: &[Message], counted: Position) {
         for message in messages {
             if let Entry::Vacant(place) = self.places.entry(message.id) {
-                place.insert(message.at);
+                place.insert(Place { at: message.at, counted });
                 self.messages.insert(message.at, Arc::new(message.clone()));
             }
         }
@@ -312,12 +373,13 @@ impl RoomState {
     /// Inserts what is not there yet, and lets the changes happen to it that the page was too early for.
     fn insert_caught_up(&mut self, page: &MessagePage) {
         let new: Vec<_> = page.messages.iter().filter(|m| !self.places.contains_key(&m.id)).map(|m| m.id).collect();
-        self.insert_all(&page.messages);
-        let late: Vec<_> = self.changes.iter().filter(|(at, _)| *at > as_of(page)).map(|(_, e)| e.clone()).collect();
-        for event in late {
+        self.insert_all(&page.messages, as_of(page));
+        let late: Vec<_> = self.changes.iter().filter(|(at, _)| *at > as_of(page)).cloned().collect();
+        for (at, event) in late {
             if changed_message(&event).is_some_and(|id| new.contains(&id)) {
                 self.change_shown(&event);
             }
+            self.count(at, &event);
         }
     }
 
@@ -326,8 +388,11 @@ impl RoomState {
             KnownEvent::MessagePosted { mut message } => {
                 // In the log a message does not know its place yet.
                 message.at = at;
-                if !self.newer {
-                    self.insert_all(&[message]);
+                if message.reply_to.is_some() {
+                    self.changed(at, KnownEvent::MessagePosted { message: message.clone() });
+                }
+                if !self.newer && (self.of.is_none() || message.reply_to == self.of) {
+                    self.insert_all(&[message], at);
                     // Who reads further back does not lose what they read.
                     if self.following {
                         self.drop_oldest();
@@ -346,13 +411,43 @@ impl RoomState {
             KnownEvent::RoomChanged(RoomChanged { change, .. }) => self.room.change(change),
             change => {
                 self.change(&change);
-                self.changes.push_back((at, change));
-                if self.changes.len() > MAX_CHANGES
-                    && let Some((at, _)) = self.changes.pop_front()
-                {
-                    self.forgotten = at;
-                }
+                self.changed(at, change);
             }
+        }
+    }
+
+    /// Counts what is counted, and keeps what happened for what is read late.
+    fn changed(&mut self, at: Position, event: KnownEvent) {
+        self.count(at, &event);
+        self.changes.push_back((at, event));
+        if self.changes.len() > MAX_CHANGES
+            && let Some((at, _)) = self.changes.pop_front()
+        {
+            self.forgotten = at;
+        }
+    }
+
+    /// A message has one reply more, or one less, if it is in the stretch and that is not counted yet.
+    fn count(&mut self, at: Position, event: &KnownEvent) {
+        let (answered, more) = match event {
+            KnownEvent::MessagePosted { message } => (message.reply_to, true),
+            KnownEvent::MessageDeleted { reply_to, .. } => (*reply_to, false),
+            _ => return,
+        };
+        let Some(place) = answered.and_then(|id| self.places.get_mut(&id)).filter(|place| place.counted < at) else {
+            return;
+        };
+        // Two may delete the same at once.
+        let again = |(before, other): &(Position, KnownEvent)| {
+            let deletes = matches!(other, KnownEvent::MessageDeleted { .. });
+            deletes && *before < at && changed_message(other) == changed_message(event)
+        };
+        if !more && self.changes.iter().any(again) {
+            return;
+        }
+        place.counted = at;
+        if let Some(message) = self.messages.get_mut(&place.at).map(Arc::make_mut) {
+            message.replies = if more { message.replies + 1 } else { message.replies.saturating_sub(1) };
         }
     }
 
@@ -392,7 +487,7 @@ impl RoomState {
 
     fn change_shown(&mut self, event: &KnownEvent) {
         let place = changed_message(event).and_then(|id| self.places.get(&id));
-        if let Some(message) = place.and_then(|at| self.messages.get_mut(at)) {
+        if let Some(message) = place.and_then(|place| self.messages.get_mut(&place.at)) {
             change(Arc::make_mut(message), event);
         }
     }

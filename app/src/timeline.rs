@@ -83,6 +83,7 @@ fn shown_as(unsent: &Unsent, me: &User) -> Message {
         reply_to: unsent.reply_to,
         reactions: vec![],
         pinned: false,
+        replies: 0,
     }
 }
 
@@ -123,6 +124,7 @@ mod tests {
             reply_to: None,
             reactions: vec![],
             pinned: false,
+            replies: 0,
         }
     }
 

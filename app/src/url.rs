@@ -106,6 +106,11 @@ pub fn message(slug: &str, id: MessageId) -> String {
     format!("/rooms/{}/m/{id}", encode(slug))
 }
 
+/// A room with what answers a message beside it.
+pub fn thread(slug: &str, id: MessageId) -> String {
+    format!("{}?thread={id}", room(slug))
+}
+
 /// The page of messages before a position.
 pub fn before(slug: &str, at: Position) -> String {
     format!("/rooms/{}?before={at}", encode(slug))

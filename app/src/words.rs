@@ -7,6 +7,15 @@ use crate::model::RoomName;
 #[cfg(not(feature = "hydrate"))]
 use crate::model::{DisplayName, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS, Username};
 
+/// How many messages answer one.
+pub fn replies(count: u32) -> String {
+    match count {
+        0 => "No replies yet".into(),
+        1 => "1 reply".into(),
+        n => format!("{n} replies"),
+    }
+}
+
 /// Says what `code`, one of [`crate::error::ApiError::code`], means for a form in general.
 pub fn explain(code: &str) -> &'static str {
     match code {

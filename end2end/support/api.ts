@@ -102,6 +102,11 @@ export class Api {
     return this.ok('POST', `/rooms/${room.id}/messages`, who.token, { id, body });
   }
 
+  /** Posts an answer to a message. */
+  reply(who: Account, room: Room, to: string, body: string): Promise<{ id: string; at: string }> {
+    return this.ok('POST', `/rooms/${room.id}/messages`, who.token, { id: messageId(), body, reply_to: to });
+  }
+
   /** Posts until the server has acknowledged it, with the same id at each try. */
   async postUntilAcknowledged(who: Account, room: Room, body: string, deadlineMs = 45_000): Promise<void> {
     const id = messageId();

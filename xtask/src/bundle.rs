@@ -20,10 +20,11 @@ pub fn write(site: &Site, folder: &Path) -> Result<u64> {
 
 fn script(site: &Site, pkg: &Path) -> Result<u64> {
     let name = &site.output_name;
-    let main = split::into_chunks(&site.wasm, &format!("./{name}.js"), pkg).context("splitting")?;
+    let whole = fs::read(&site.wasm).with_context(|| format!("{} cannot be read", site.wasm.display()))?;
+    let main = split::into_chunks(&whole, &format!("./{name}.js"), pkg).context("splitting")?;
     Bindgen::new()
         // Names make a panic's trace readable, and a third of the file.
-        .input_module(name, unreached::emptied(&main, !site.for_people)?)
+        .input_module(name, unreached::emptied(&main, &whole, !site.for_people)?)
         .out_name(name)
         // The chunks share the memory, the stack and the table of functions.
         .keep_lld_exports(true)

@@ -13,12 +13,11 @@ use wasm_split_cli_support::{Options, transform};
 
 /// Writes the chunks, and the script that fetches them, into a folder; returns the rest of the program. `script`: where
 /// the program's own script will be, seen from that folder.
-pub fn into_chunks(wasm: &Path, script: &str, folder: &Path) -> Result<Vec<u8>> {
-    let whole = fs::read(wasm).with_context(|| format!("{} cannot be read", wasm.display()))?;
-    let build = name_of(&whole);
+pub fn into_chunks(whole: &[u8], script: &str, folder: &Path) -> Result<Vec<u8>> {
+    let build = name_of(whole);
     let loader = format!("./chunks.{build}.js");
     let rest = folder.join("rest.wasm");
-    let mut options = Options::new(&whole);
+    let mut options = Options::new(whole);
     options.output_dir = folder;
     options.main_out_path = &rest;
     options.main_module = script;

@@ -12,12 +12,17 @@ use walrus::{
 const NEVER: [&str; 2] = ["hydrate_async", "hydrate_from_template"];
 
 /// Empties the functions that never run. What only they needed falls away when the program is written, `named`: with
-/// the names of the others.
-pub fn emptied(program: &[u8], named: bool) -> Result<Module> {
+/// the names of the others. `whole`: the program before chunks were cut out, which call what is left by other means.
+pub fn emptied(program: &[u8], whole: &[u8], named: bool) -> Result<Module> {
     let mut config = ModuleConfig::new();
     config.strict_validate(false).generate_name_section(named).generate_producers_section(named);
     let mut module = config.parse(program).context("the rest of the program")?;
-    for id in never_run(&module) {
+    let whole = config.parse(whole).context("the whole program")?;
+    let name = |module: &Module, id| module.funcs.get(id).name.clone();
+    let never: HashSet<_> = never_run(&whole).into_iter().map(|id| name(&whole, id)).collect();
+    let mut emptied = never_run(&module);
+    emptied.retain(|id| never.contains(&name(&module, *id)));
+    for id in emptied {
         let FunctionKind::Local(function) = &mut module.funcs.get_mut(id).kind else { continue };
         let entry = function.entry_block();
         function.block_mut(entry).instrs = vec![(Unreachable {}.into(), Default::default())];
@@ -26,11 +31,12 @@ pub fn emptied(program: &[u8], named: bool) -> Result<Module> {
 }
 
 /// By their names. The compiler makes one function of several that do the same: what others call as well stays, and so
-/// does what clears memory up.
+/// does what clears memory up, and what does to an attribute what making it does.
 fn never_run(module: &Module) -> HashSet<FunctionId> {
     let named = |id| {
         let name = module.funcs.get(id).name.as_deref().unwrap_or_default();
-        NEVER.iter().any(|never| name.contains(never)) && !name.contains("drop_in_place")
+        let shared = ["drop_in_place", "any_attribute"].iter().any(|kind| name.contains(kind));
+        NEVER.iter().any(|never| name.contains(never)) && !shared
     };
     let mut found: HashSet<_> = module.funcs.iter_local().map(|(id, _)| id).filter(|id| named(*id)).collect();
     let mut called = Called(HashSet::new());
@@ -82,8 +88,13 @@ mod tests {
         function(&mut module, "view::hydrate", Some(shared));
         function(&mut module, "drop_in_place<hydrate_async>", None);
 
-        let program = emptied(&module.emit_wasm(), true).expect("a program");
+        let called = function(&mut module, "of a chunk::hydrate_async", None);
+        let rest = module.emit_wasm();
+        function(&mut module, "chunk", Some(called));
+
+        let program = emptied(&rest, &module.emit_wasm(), true).expect("a program");
         let empty = |name| is_empty(&program.funcs, name);
+        assert!(!empty("of a chunk::hydrate_async"), "what only a chunk calls");
         assert!(empty("view::hydrate_async") && empty("view::hydrate_async::inner"));
         assert!(!empty("other::hydrate_async") && !empty("view::hydrate") && !empty("drop_in_place<hydrate_async>"));
     }

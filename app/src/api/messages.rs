@@ -11,22 +11,23 @@ use crate::{
 };
 use leptos::{prelude::*, server_fn::codec::Json};
 
-/// Posts. `id` is the sender's: sending the same twice is one message.
+/// Posts. `id` is the sender's: sending the same twice is one message. `in_thread`: a plain form goes back to the thread.
 #[server(prefix = "/api/fn", endpoint = "post", output = Answer)]
 pub async fn post(
     room: String,
     id: Option<MessageId>,
     body: String,
     reply_to: Option<MessageId>,
+    #[server(default)] in_thread: bool,
 ) -> Result<Posted, ApiError> {
     let backend = backend()?;
     let new = NewMessage { id, body: body.clone(), reply_to };
     let outcome = async { backend.post(&who()?, &room, new).await };
-    let outcome = outcome.await;
+    let thread = reply_to.filter(|_| in_thread);
     answer(
-        outcome,
-        |posted| forms::posted(&room, posted.at),
-        |error| forms::not_posted(&room, id, reply_to, &body, error),
+        outcome.await,
+        |posted| forms::posted(&room, thread, posted.at),
+        |error| forms::not_posted(&room, thread, id, reply_to, &body, error),
     )
 }
 

@@ -7,7 +7,7 @@ use crate::url;
 use crate::{
     error::ApiError,
     json::Answer,
-    model::{HistoryQuery, Member, Message, MessagePage, Position, Room, Unread, Visibility},
+    model::{HistoryQuery, Member, Message, MessageId, MessagePage, Position, Room, Thread, Unread, Visibility},
 };
 use leptos::{prelude::*, server_fn::codec::Json};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,9 @@ pub struct RoomData {
     /// What the room keeps in view, the last pinned first.
     #[serde(default)]
     pub pins: Vec<Message>,
+    /// A thread beside it, in the first HTML alone: scripts read it by themselves.
+    #[serde(skip)]
+    pub thread: Option<Thread>,
 }
 
 /// The rooms that the viewer may know of, own ones first.
@@ -87,7 +90,7 @@ pub async fn room_view(room: String, query: HistoryQuery, from_unread: bool) -> 
         let room = backend.room(who, &room).await?;
         let others = |m: &Message| who.is_some_and(|who| who.user.id != m.author.id);
         let read = read.filter(|read| newer || page.messages.iter().any(|m| m.at > *read && others(m)));
-        Ok(RoomData { room, members, page, older, newer, read, pins })
+        Ok(RoomData { room, members, page, older, newer, read, pins, thread: None })
     };
     with_status(view.await)
 }
@@ -97,6 +100,26 @@ pub async fn room_view(room: String, query: HistoryQuery, from_unread: bool) -> 
 pub async fn history(room: String, query: HistoryQuery) -> Result<MessagePage, ApiError> {
     with_status(backend()?.history(viewer().as_ref(), &room, &query).await)
 }
+
+/// A message and the newest that answer it.
+#[server(prefix = "/api/fn", endpoint = "thread", input = Json, output = Answer)]
+pub async fn read_thread(room: String, id: MessageId, at_least: Position) -> Result<Thread, ApiError> {
+    let query = HistoryQuery { limit: Some(THREAD), at_least: Some(at_least), ..HistoryQuery::default() };
+    with_status(backend()?.thread(viewer().as_ref(), &room, id, &query).await)
+}
+
+/// The same beside the room, if one is wanted.
+#[cfg(feature = "ssr")]
+pub async fn with_thread(mut view: RoomData, of: Option<MessageId>) -> Result<RoomData, ApiError> {
+    if let Some(of) = of {
+        view.thread = Some(read_thread(view.room.slug.clone(), of, view.page.at).await?);
+    }
+    Ok(view)
+}
+
+/// So many answers are shown of a thread.
+#[cfg(feature = "ssr")]
+const THREAD: u32 = 200;
 
 /// Makes a room.
 #[server(prefix = "/api/fn", endpoint = "create-room")]

@@ -8,8 +8,8 @@ use web_sys::{Element, HtmlElement, KeyboardEvent};
 const LANDMARKS: [(&str, &[&str]); 4] = [
     (".rooms", &[".rooms [aria-current]", ".rooms a"]),
     (".timeline", &[".rows .row:focus", ".scroller"]),
-    (".composer, main", &[".writing textarea", ".composer .button", "main .button.primary"]),
-    (".details", &[".details :is(a, button)"]),
+    ("main", &[".writing textarea", ".composer .button", "main .button.primary"]),
+    (".details, .thread", &[".thread .composer textarea", ".thread a", ".details :is(a, button)"]),
 ];
 
 /// Whether the key was one of ours.

@@ -135,7 +135,7 @@ impl Actions {
     /// Deletes.
     pub fn delete(self, id: MessageId) {
         let Some(by) = self.me.get_value() else { return };
-        self.change(Delete::PATH, self.about(id), KnownEvent::MessageDeleted { id, by }, None);
+        self.change(Delete::PATH, self.about(id), KnownEvent::MessageDeleted { id, by, reply_to: None }, None);
     }
 
     /// Keeps it in view, or does no longer.

@@ -19,6 +19,8 @@ pub fn MessageMenu(
     message: Memo<Arc<Message>>,
     /// What can be done in this room.
     actions: Actions,
+    /// What the id of the message's element begins with.
+    anchor: &'static str,
 ) -> impl IntoView {
     let (id, author) = message.with_untracked(|message| (message.id, message.author.clone()));
     let (slug, may_write) = (actions.slug(), actions.may_write());
@@ -31,13 +33,16 @@ pub fn MessageMenu(
     // Where the cursor goes when what it was in closes.
     let done = move || {
         close();
-        if let Ok(Some(text)) = document().query_selector("#compose textarea") {
+        let field = if anchor == "m" { "#compose textarea" } else { "#thread-compose textarea" };
+        if let Ok(Some(text)) = document().query_selector(field) {
             let _ = text.unchecked_into::<web_sys::HtmlElement>().focus();
         }
     };
     let on_key = move |event: leptos::ev::KeyboardEvent| {
-        if event.key() == "Escape" {
-            keep_in_place(id);
+        if event.key() == "Escape" && menu.get_untracked().is_some_and(|menu| menu.open()) {
+            // What the menu is in stays open.
+            event.stop_propagation();
+            keep_in_place(anchor, id);
             close();
             if let Some(summary) = menu.get_untracked().and_then(|menu| menu.first_element_child()) {
                 let _ = summary.unchecked_into::<web_sys::HtmlElement>().focus();
@@ -84,7 +89,12 @@ pub fn MessageMenu(
             actions.reply_to().set(Some(id));
             close();
         };
-        view! { <a class="button quiet" href=href on:click=on_click>"Reply"</a> }
+        view! { <a class="button quiet reply" href=href on:click=on_click>"Reply"</a> }
+    });
+    // The thread itself closes the menu and takes the cursor.
+    let thread = may_write.then(|| {
+        let href = format!("{}#thread-compose", url::thread(&slug, id));
+        view! { <a class="button quiet" href=href>"Reply in thread"</a> }
     });
     // The row says which of the two is shown.
     let pin = actions.may_pin().then(|| {
@@ -155,12 +165,12 @@ pub fn MessageMenu(
         }
     });
     view! {
-        <details class="menu" name="message-menu" node_ref=menu on:keydown=on_key on:click=move |_| keep_in_place(id)>
+        <details class="menu" name="message-menu" node_ref=menu on:keydown=on_key on:click=move |_| keep_in_place(anchor, id)>
             <summary aria-label=format!("Actions for the message of {}", author.display_name)>
                 <span aria-hidden="true">"⋯"</span>
             </summary>
             <div class="menu-items">
-                {quick} {reply} <a class="button quiet" href=url::message(&slug, id)>"Link"</a> {pin} {edit}
+                {quick} {reply} {thread} <a class="button quiet" href=url::message(&slug, id)>"Link"</a> {pin} {edit}
                 {delete}
             </div>
         </details>

@@ -4,7 +4,7 @@ use crate::{
     model::{Message, MessageId},
     outbox::{Outbox, Status},
     timeline::{Row, Rows},
-    url,
+    url, words,
 };
 use leptos::{html, prelude::*};
 use std::sync::Arc;
@@ -20,6 +20,8 @@ pub fn MessageRow(
     actions: Actions,
     /// The page is about this message.
     highlight: bool,
+    /// What its element's id begins with: a message may be in the timeline and in a thread.
+    anchor: &'static str,
 ) -> impl IntoView {
     // Between a row's end and its view's the last known one stands in.
     let row = Memo::new(move |before: Option<&Option<Row>>| {
@@ -47,7 +49,7 @@ pub fn MessageRow(
     let signed_in = actions.me().is_some();
     view! {
         <li
-            id=format!("m-{id}")
+            id=format!("{anchor}-{id}")
             class="row"
             class:opens-group=move || opens_group.get()
             class:own=own
@@ -77,9 +79,10 @@ pub fn MessageRow(
                     <Quote message actions />
                     <Body message actions />
                     <Reactions message actions />
+                    <Replies message actions />
                     <Fate id status />
                 </div>
-                {move || (signed_in && !done_with.get()).then(|| view! { <MessageMenu message actions /> })}
+                {move || (signed_in && !done_with.get()).then(|| view! { <MessageMenu message actions anchor /> })}
             </article>
         </li>
     }
@@ -146,6 +149,16 @@ fn Quote(message: Memo<Arc<Message>>, actions: Actions) -> impl IntoView {
             }}
         </a>
     })
+}
+
+/// What leads to the messages that answer this one, if there are any.
+#[component]
+fn Replies(message: Memo<Arc<Message>>, actions: Actions) -> impl IntoView {
+    let href = message.with_untracked(|message| url::thread(&actions.slug(), message.id));
+    move || {
+        let count = message.read().replies;
+        (count > 0).then(|| view! { <a class="replies" href=href.clone()>{words::replies(count)}</a> })
+    }
 }
 
 /// What became of a message that the room has not shown yet.

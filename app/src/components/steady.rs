@@ -5,9 +5,9 @@ use leptos::{prelude::*, wasm_bindgen::JsCast, web_sys::HtmlElement};
 ///
 /// The timeline's column is reversed and stands at its end: by itself it would grow upwards, and take the message's
 /// first line out of sight.
-pub fn keep_in_place(id: MessageId) {
-    let scroller = document().query_selector(".scroller").ok().flatten();
-    let row = document().get_element_by_id(&format!("m-{id}"));
+pub fn keep_in_place(anchor: &str, id: MessageId) {
+    let row = document().get_element_by_id(&format!("{anchor}-{id}"));
+    let scroller = row.as_ref().and_then(|row| row.closest(".scroller").ok().flatten());
     let element = |element: Option<leptos::web_sys::Element>| element?.dyn_into::<HtmlElement>().ok();
     let (Some(scroller), Some(row)) = (element(scroller), element(row)) else { return };
     let before = row.offset_top() - scroller.scroll_top();

@@ -128,7 +128,7 @@ pub fn Timeline(
                     <div role="log" aria-label="Messages" aria-busy=move || reading.get().to_string()>
                         <ol class="rows">
                             <For each=move || rows.read().order.clone() key=|id| *id let:id>
-                                <MessageRow id rows actions highlight=highlight == Some(id) />
+                                <MessageRow id rows actions highlight=highlight == Some(id) anchor="m" />
                             </For>
                         </ol>
                     </div>

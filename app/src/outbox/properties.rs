@@ -161,6 +161,7 @@ fn shows(room: RoomId, messages: &[MessageId]) -> RoomState {
             reply_to: None,
             reactions: vec![],
             pinned: false,
+            replies: 0,
         })
         .collect();
     let at = place_of(messages.len());

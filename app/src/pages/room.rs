@@ -1,7 +1,7 @@
 use super::NotFoundPage;
 use crate::{
     api::{self, RoomData},
-    components::{Actions, Banner, Composer, JoinBar, Kept, MemberList, RoomHeader, Timeline},
+    components::{Actions, Banner, Composer, JoinBar, Kept, MemberList, RoomHeader, Timeline, beside},
     error::ApiError,
     json::Brought,
     live::Live,
@@ -23,8 +23,9 @@ struct Wanted {
     /// The newest messages, however many before them are unread.
     latest: bool,
     reply_to: Option<MessageId>,
+    /// Beside the room: what answers this message.
+    thread: Option<MessageId>,
     kept: Kept,
-    problem: String,
 }
 
 /// A room: its newest messages, or those around one of them.
@@ -33,11 +34,14 @@ pub fn RoomPage() -> impl IntoView {
     let wanted = wanted();
     let view = Resource::<_, Brought>::new_with_options(
         move || wanted.with(|wanted| (wanted.slug.clone(), wanted.history.clone(), wanted.latest)),
-        |(slug, history, latest)| async move {
+        move |(slug, history, latest)| async move {
             match history {
                 Some(history) => {
                     let from_unread = !latest && history == HistoryQuery::default();
-                    api::room_view(slug, history, from_unread).await
+                    let view = api::room_view(slug, history, from_unread).await;
+                    #[cfg(feature = "ssr")]
+                    let view = api::with_thread(view?, wanted.with_untracked(|wanted| wanted.thread)).await;
+                    view
                 }
                 None => Err(ApiError::NotFound),
             }
@@ -54,7 +58,7 @@ pub fn RoomPage() -> impl IntoView {
         }>
             {move || Suspend::new(async move {
                 match view.await {
-                    Ok(view) => view! { <RoomBody view wanted=wanted.get_untracked() /> }.into_any(),
+                    Ok(view) => view! { <RoomBody view wanted /> }.into_any(),
                     Err(ApiError::NotFound) => view! { <NotFoundPage /> }.into_any(),
                     Err(error) => view! { <Trouble error /> }.into_any(),
                 }
@@ -68,14 +72,6 @@ fn wanted() -> Memo<Wanted> {
     Memo::new(move |_| {
         let query = Query::parse(&search.read());
         let params = params.read();
-        let problem = query.get("error").map(words::explain).unwrap_or_default();
-        let text = match (query.get("draft"), query.get("draft_kept")) {
-            (_, Some(_)) => {
-                " The text was too long to come back with this page; your browser's Back button still has it."
-            }
-            (Some(_), None) => " Your text is still here.",
-            _ => "",
-        };
         let around = params.get("id").map(|id| id.parse()).transpose().ok();
         Wanted {
             slug: params.get("slug").unwrap_or_default(),
@@ -88,18 +84,26 @@ fn wanted() -> Memo<Wanted> {
             }),
             latest: query.get("latest").is_some(),
             reply_to: query.parsed("reply_to"),
-            kept: Kept { draft: query.text("draft"), id: query.parsed("id") },
-            problem: if problem.is_empty() { String::new() } else { format!("{problem}{text}") },
+            thread: query.parsed("thread"),
+            kept: Kept::of(&query),
         }
     })
 }
 
 #[component]
-fn RoomBody(view: RoomData, wanted: Wanted) -> impl IntoView {
-    let RoomData { room, members, page, older, newer, read, pins } = view;
+fn RoomBody(view: RoomData, wanted: Memo<Wanted>) -> impl IntoView {
+    let RoomData { room, members, page, older, newer, read, pins, thread } = view;
+    let thread_wanted = move || wanted.with(|wanted| wanted.thread);
+    let wanted = wanted.get_untracked();
     let highlight = wanted.history.and_then(|history| history.around);
-    let state = RwSignal::new(RoomState::new(room, members, &page, older, newer).with_pins(pins));
-    let actions = Actions::new(state, wanted.reply_to, wanted.problem);
+    let mut state = RoomState::new(room, members, &page, older, newer).with_pins(pins);
+    if cfg!(feature = "ssr")
+        && let Some(thread) = &thread
+    {
+        state.open(thread);
+    }
+    let state = RwSignal::new(state);
+    let actions = Actions::new(state, wanted.reply_to, String::new());
     let title = move || actions.room_called();
     let live = use_context::<Live>();
     Effect::new(move || {
@@ -111,7 +115,9 @@ fn RoomBody(view: RoomData, wanted: Wanted) -> impl IntoView {
     // Who reads an old stretch writes where its end is.
     let at_end = Memo::new(move |_| !state.with(RoomState::newer));
     let archived = Memo::new(move |_| actions.archived());
-    let kept = wanted.kept;
+    // In a thread it was not tried here.
+    let kept = if wanted.thread.is_some() && actions.may_write() { Kept::default() } else { wanted.kept };
+    actions.problem().set(kept.problem.clone());
     view! {
         <Title text=title />
         <main id="main" class="room" tabindex="-1">
@@ -124,6 +130,7 @@ fn RoomBody(view: RoomData, wanted: Wanted) -> impl IntoView {
                 (false, _) => view! { <JoinBar actions kept=kept.clone() /> }.into_any(),
             }}
         </main>
+        {beside(actions, thread_wanted)}
         <MemberList actions />
     }
 }

@@ -39,6 +39,7 @@ fn room(members: u64) -> Room {
 #[derive(Clone, Debug)]
 enum Act {
     Post,
+    Reply(Index),
     Edit(Index),
     Delete(Index),
     React(Index, usize, usize),
@@ -53,6 +54,7 @@ fn act() -> impl Strategy<Value = Act> {
     let of = any::<Index>;
     prop_oneof![
         5 => Just(Act::Post),
+        4 => of().prop_map(Act::Reply),
         3 => of().prop_map(Act::Edit),
         1 => of().prop_map(Act::Delete),
         3 => (of(), 0..2_usize, 0..3_usize).prop_map(|(i, e, u)| Act::React(i, e, u)),
@@ -73,6 +75,8 @@ impl Server {
     fn new(acts: &[(Act, u64)]) -> Self {
         let mut records = Vec::new();
         let mut posted = Vec::new();
+        let mut answers = HashMap::new();
+        let mut deleted = Vec::new();
         let mut offset = 0;
         for (n, (act, gap)) in acts.iter().enumerate() {
             offset += 1 + gap;
@@ -96,7 +100,19 @@ impl Server {
                     KnownEvent::MessageEdited { id: target(i), body: format!("edit {n}"), edited_at: n as Millis }
                         .into()
                 }
-                Some(Act::Delete(i)) => KnownEvent::MessageDeleted { id: target(i), by: user(0) }.into(),
+                Some(Act::Reply(i)) => {
+                    let (to, id) = (target(i), MessageId(Uuid::from_u128(1_000 + n as u128)));
+                    posted.push(id);
+                    answers.insert(id, to);
+                    KnownEvent::MessagePosted { message: Message { reply_to: Some(to), ..message(n, id) } }.into()
+                }
+                // The server has nothing there to delete.
+                Some(Act::Delete(i)) if deleted.contains(&target(i)) => Event::Unknown(serde_json::json!({})),
+                Some(Act::Delete(i)) => {
+                    let id = target(i);
+                    deleted.push(id);
+                    KnownEvent::MessageDeleted { id, by: user(0), reply_to: answers.get(&id).copied() }.into()
+                }
                 Some(Act::React(i, e, u)) => {
                     KnownEvent::ReactionAdded { id: target(i), emoji: emoji(*e), by: user(*u) }.into()
                 }
@@ -162,7 +178,9 @@ impl Server {
                 KnownEvent::RoomChanged(_) => {}
             }
         }
+        let standing: Vec<_> = fold.messages.iter().filter(|m| !m.deleted).map(|m| m.reply_to).collect();
         for message in &mut fold.messages {
+            message.replies = standing.iter().filter(|to| **to == Some(message.id)).count() as u32;
             for (emoji, who) in reactions.remove(&message.id).unwrap_or_default() {
                 match message.reactions.iter_mut().find(|r| r.emoji == emoji) {
                     Some(reaction) => reaction.users.push(who),
@@ -200,6 +218,16 @@ impl Server {
         MessagePage { messages, at: self.place(n), as_of: self.place(n), more: false }
     }
 
+    /// A message and the newest that answer it, as of the n-th record; none if it is not there yet.
+    fn thread(&self, n: usize, of: MessageId, limit: usize) -> Option<Thread> {
+        let mut messages = self.fold(n).messages;
+        let message = messages.iter().find(|m| m.id == of)?.clone();
+        messages.retain(|m| m.reply_to == Some(of));
+        let cut = messages.len().saturating_sub(limit);
+        let at = self.place(n);
+        Some(Thread { message, page: MessagePage { messages: messages.split_off(cut), at, as_of: at, more: cut > 0 } })
+    }
+
     /// What a page of the room is made from, as of the n-th record.
     fn view(&self, n: usize, query: &HistoryQuery) -> RoomData {
         let (members, pins) = (self.fold(n).members, self.fold(n).pins());
@@ -207,7 +235,7 @@ impl Server {
         let (page, older) = self.older_page(n, query.before, limit);
         let newest = self.fold(n).messages.last().map(|m| m.at);
         let newer = query.before.is_some_and(|before| newest.is_some_and(|newest| newest >= before));
-        RoomData { room: room(members.len() as u64), members, page, older, newer, read: None, pins }
+        RoomData { room: room(members.len() as u64), members, page, older, newer, read: None, pins, thread: None }
     }
 }
 
@@ -240,6 +268,7 @@ fn message(n: usize, id: MessageId) -> Message {
         reply_to: None,
         reactions: vec![],
         pinned: false,
+        replies: 0,
     }
 }
 
@@ -262,6 +291,9 @@ enum Arrival {
     Follow(bool),
     /// A pinned message from beyond the stretch, if there is one, by a store that may lag.
     Learn(Index),
+    /// The thread of some message is opened, as of some record; or it is closed.
+    Open(Index, Index, usize),
+    Close,
 }
 
 fn arrival() -> impl Strategy<Value = Arrival> {
@@ -276,6 +308,8 @@ fn arrival() -> impl Strategy<Value = Arrival> {
         2 => of().prop_map(Arrival::Foresee),
         1 => any::<bool>().prop_map(Arrival::Follow),
         2 => of().prop_map(Arrival::Learn),
+        3 => (of(), of(), 1..5_usize).prop_map(|(i, n, limit)| Arrival::Open(i, n, limit)),
+        1 => Just(Arrival::Close),
     ]
 }
 
@@ -369,6 +403,15 @@ impl Browser<'_> {
                 }
             }
             Arrival::Follow(following) => self.state.follow(*following),
+            Arrival::Open(i, n, limit) => {
+                let n = n.index(len + 1);
+                let messages = server.fold(n).messages;
+                if !messages.is_empty() {
+                    let thread = server.thread(n, messages[i.index(messages.len())].id, *limit).unwrap();
+                    self.state.open(&thread);
+                }
+            }
+            Arrival::Close => self.state.close(),
         }
     }
 }
@@ -426,9 +469,20 @@ proptest! {
         prop_assert_eq!(&shown[..], &all[from..(from + shown.len()).min(all.len())], "a stretch without holes");
         prop_assert!(state.newer() || from + shown.len() == all.len(), "what is not shown is said to be there");
         prop_assert!(state.older() || from == 0, "what is not shown is said to be there");
-        let mut pinned: Vec<Message> = state.pins().iter().map(|(_, m)| in_any_order((**m.as_ref().unwrap()).clone())).collect();
+        // How many answer them the list does not say.
+        let uncounted = |m: Message| Message { replies: 0, ..m };
+        let mut pinned: Vec<Message> =
+            state.pins().iter().map(|(_, m)| uncounted(in_any_order((**m.as_ref().unwrap()).clone()))).collect();
         pinned.sort_by_key(|m| m.at);
-        prop_assert_eq!(pinned, all.into_iter().filter(|m| m.pinned).collect::<Vec<_>>());
+        prop_assert_eq!(pinned, all.into_iter().filter(|m| m.pinned).map(uncounted).collect::<Vec<_>>());
+        if let (Some(thread), Some(of)) = (state.thread(), state.thread_of()) {
+            let shown: Vec<Message> = thread.messages().map(|m| in_any_order((**m).clone())).collect();
+            let all = server.thread(server.len(), of, usize::MAX).unwrap();
+            let mut all: Vec<Message> = [all.message].into_iter().chain(all.page.messages).map(in_any_order).collect();
+            prop_assert!(thread.older() || all.len() == shown.len(), "what is not shown is said to be there");
+            all.drain(1..1 + all.len() - shown.len());
+            prop_assert_eq!(shown, all, "a thread is a message and the newest that answer it");
+        }
         let sorted = |mut members: Vec<Member>| { members.sort_by_key(|m| m.user.id); members };
         prop_assert_eq!(state.room().members, fresh.members.len() as u64);
         prop_assert_eq!(sorted(state.members().to_vec()), sorted(fresh.members));

@@ -43,6 +43,7 @@ fn message(n: u64) -> Message {
         reply_to: None,
         reactions: vec![],
         pinned: false,
+        replies: 0,
     }
 }
 
@@ -60,7 +61,7 @@ fn story() -> Vec<KnownEvent> {
         posted(4),
         KnownEvent::MessageEdited { id: id(1), body: "better".into(), edited_at: 7 },
         KnownEvent::ReactionRemoved { id: id(1), emoji: "👍".into(), by: by.clone() },
-        KnownEvent::MessageDeleted { id: id(4), by: by.clone() },
+        KnownEvent::MessageDeleted { id: id(4), by: by.clone(), reply_to: None },
         KnownEvent::ReactionAdded { id: id(1), emoji: "🍵".into(), by: by.clone() },
         KnownEvent::MemberLeft { user: user("lin"), by },
         posted(10),
@@ -96,7 +97,7 @@ fn short(messages: Vec<Message>, as_of: Position) -> MessagePage {
 }
 
 fn view(page: MessagePage, older: bool, newer: bool) -> RoomData {
-    RoomData { room: room(), members: vec![], page, older, newer, read: None, pins: vec![] }
+    RoomData { room: room(), members: vec![], page, older, newer, read: None, pins: vec![], thread: None }
 }
 
 fn empty() -> RoomState {
@@ -394,4 +395,62 @@ fn who_is_made_a_moderator_is_no_second_member() {
 
 fn empty_page() -> MessagePage {
     MessagePage { messages: vec![], at: Position::START, as_of: Position::START, more: false }
+}
+
+fn reply(n: u64, to: u64) -> KnownEvent {
+    KnownEvent::MessagePosted { message: Message { reply_to: Some(id(to)), at: Position::START, ..message(n) } }
+}
+
+fn deleted(n: u64, answered: Option<u64>) -> KnownEvent {
+    KnownEvent::MessageDeleted { id: id(n), by: user("ada"), reply_to: answered.map(id) }
+}
+
+#[test]
+fn a_reply_counts_once_until_it_is_deleted() {
+    let replies = |state: &RoomState| state.message(id(1)).unwrap().replies;
+    // Two delete the same at once.
+    let story = [posted(1), reply(2, 1), reply(3, 1), deleted(2, Some(1)), deleted(2, Some(1)), deleted(3, Some(1))];
+    let mut state = empty();
+    let counts: Vec<_> = (1..=story.len())
+        .map(|n| {
+            assert_eq!(live(&mut state, &story, n), Applied::Done);
+            assert_eq!(live(&mut state, &story, n), Applied::Ignored);
+            replies(&state)
+        })
+        .collect();
+    assert_eq!(counts, [0, 1, 2, 1, 1, 0]);
+}
+
+#[test]
+fn a_page_that_is_ahead_of_the_socket_has_counted_already() {
+    let mut state = RoomState::new(room(), vec![], &page(vec![message(5)], place(5), true), true, false);
+    // Read as of the reply at 7, which the socket brings later.
+    let older = page(vec![Message { replies: 2, ..message(1) }], place(7), false);
+    assert_eq!(state.merge_older(&older, false), Merged::Done);
+    for (n, count) in [(6, 2), (7, 2), (8, 3)] {
+        state.apply(place(n), Some(place(n - 1)), reply(n, 1).into());
+        assert_eq!(state.message(id(1)).unwrap().replies, count);
+    }
+}
+
+#[test]
+fn a_thread_beside_the_room_hears_what_the_room_hears() {
+    let mut state = RoomState::new(room(), vec![], &page(vec![message(5)], place(5), true), true, false);
+    let read = |replies, at| Thread { message: Message { replies, ..message(1) }, page: page(vec![], at, false) };
+    let shown = |state: &RoomState| {
+        let thread = state.thread().unwrap();
+        (thread.messages().map(|m| m.body.clone()).collect::<Vec<_>>(), thread.message(id(1)).unwrap().replies)
+    };
+    assert_eq!(state.open(&read(0, place(4))), Merged::Behind, "what was between is not known");
+    state.apply(place(6), Some(place(5)), reply(6, 1).into());
+    // Read before that reply, which is known here.
+    assert_eq!(state.open(&read(0, place(5))), Merged::Done);
+    assert_eq!(shown(&state), (vec!["message 1".to_owned(), "message 6".into()], 1));
+    state.apply(place(7), Some(place(6)), reply(7, 5).into());
+    state.apply(place(8), Some(place(7)), reply(8, 1).into());
+    state.apply(place(9), Some(place(8)), deleted(6, Some(1)).into());
+    assert_eq!(shown(&state), (vec!["message 1".to_owned(), String::new(), "message 8".into()], 1));
+    assert_eq!(state.thread_of(), Some(id(1)));
+    state.close();
+    assert_eq!(state.thread(), None);
 }

@@ -9,6 +9,8 @@ test.use({ expectedComplaints: [/status of 404/] as never });
 for (const colorScheme of ['light', 'dark'] as const) {
   for (const width of [390, 1280]) {
     test(`axe finds nothing serious at ${width} px, ${colorScheme}`, async ({ api, server, newPerson }) => {
+      // So many pages.
+      test.slow();
       const [ada, lin] = [await api.register('Ada'), await api.register('Lin')];
       const room = await api.room(ada, unique('access'));
       await api.join(lin, room);
@@ -16,6 +18,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       const { id } = await api.post(ada, room, '**bold** and a list:\n\n- one\n- two');
       await api.call('PUT', `/rooms/${room.id}/messages/${id}/reactions/${encodeURIComponent('👍')}`, ada.token);
       await api.call('PUT', `/rooms/${room.id}/messages/${id}/pin`, ada.token);
+      await api.reply(lin, room, id, 'a reply');
       const last = await api.post(lin, room, 'the last');
       await api.history(room, ada, last.at);
       await api.call('PATCH', `/rooms/${room.id}`, ada.token, { topic: 'What everybody can use' });
@@ -32,7 +35,9 @@ for (const colorScheme of ['light', 'dark'] as const) {
       for (const [page, path] of [
         [member, '/'],
         [member, `/rooms/${room.slug}`],
+        [member, `/rooms/${room.slug}?thread=${id}`],
         [visitor, `/rooms/${room.slug}`],
+        [visitor, `/rooms/${room.slug}?thread=${id}`],
         [visitor, '/'],
         [member, `/search?q=hello+list&room=${room.slug}`],
         [member, '/search?q=bold'],

@@ -3,13 +3,13 @@
 import { type Account, type Api, type Room, unique } from '../../support/api.ts';
 import { expect, test } from '../../support/fixtures.ts';
 
-async function conversation(api: Api): Promise<{ ada: Account; room: Room }> {
+async function conversation(api: Api): Promise<{ ada: Account; room: Room; question: string }> {
   const [ada, lin] = [await api.register('Ada'), await api.register('Lin')];
   const room = await api.room(ada, unique('harbour'));
   await api.join(lin, room);
   await api.post(ada, room, 'Good morning! The ferry leaves at ten, and the wind is fair.');
-  const map = await api.post(ada, room, 'Who brings the map?');
-  await api.call('PUT', `/rooms/${room.id}/messages/${map.id}/pin`, ada.token);
+  const { id: question } = await api.post(ada, room, 'Who brings the map?');
+  await api.call('PUT', `/rooms/${room.id}/messages/${question}/pin`, ada.token);
   const { id } = await api.post(lin, room, 'I do. Also bread, cheese,\nand the good thermos.');
   await api.call('PUT', `/rooms/${room.id}/messages/${id}/reactions/${encodeURIComponent('👍')}`, ada.token);
   await api.post(lin, room, `A long one: ${'we walk along the quay until the lighthouse, then back by the dunes. '.repeat(6)}`);
@@ -20,9 +20,11 @@ async function conversation(api: Api): Promise<{ ada: Account; room: Room }> {
     `# Plan\n\n- [x] **bread**\n- [ ] the map, @${ada.username}\n\n| who | what |\n|---|--:|\n| ${'wide '.repeat(40)} | 1 |\n\n` +
       `\`\`\`\nwalk("${'along the quay '.repeat(20)}")\n\`\`\`\n\n> ${'averylongquoteofoneword'.repeat(9)}`,
   );
+  await api.reply(lin, room, question, 'The one of the coast, or that of the islands? I have both.');
+  await api.reply(ada, room, question, 'Of the islands, please!');
   const { at } = await api.post(ada, room, 'See you at the pier.');
   await api.history(room, ada, at);
-  return { ada, room };
+  return { ada, room, question };
 }
 
 // A page that is not there is answered as such, and browsers say so.
@@ -31,7 +33,7 @@ test.use({ expectedComplaints: [/status of 404/] as never });
 for (const colorScheme of ['light', 'dark'] as const) {
   for (const width of [390, 1280]) {
     test(`pages at ${width} px, ${colorScheme}`, async ({ api, server, newPerson }) => {
-      const { ada, room } = await conversation(api);
+      const { ada, room, question } = await conversation(api);
       const what = { topic: 'Every Sunday along the quay, in any weather' };
       await api.call('PATCH', `/rooms/${room.id}`, ada.token, what);
       const link = await (await api.call('POST', `/rooms/${room.id}/invites`, ada.token, { uses: 5 })).json();
@@ -40,6 +42,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       const [member, visitor, admin] = [await newPerson(ada), await newPerson(), await newPerson(eve)];
       for (const [name, page, path] of [
         ['room', member, `/rooms/${room.slug}`],
+        ['thread', member, `/rooms/${room.slug}?thread=${question}`],
         ['rooms', member, '/'],
         ['visitor-room', visitor, `/rooms/${room.slug}`],
         ['visitor', visitor, '/'],

@@ -51,7 +51,7 @@ pub(super) async fn post(
             if let Some(body) = body {
                 files::drained(body).await;
             }
-            forms::not_posted(&room, filled.id, filled.reply_to, &filled.body, &error)
+            forms::not_posted(&room, None, filled.id, filled.reply_to, &filled.body, &error)
         }
     };
     Redirect::to(&to).into_response()
@@ -80,7 +80,7 @@ async fn attempt(
     }
     let new = NewMessage { id: filled.id, body: filled.body.clone(), reply_to: filled.reply_to };
     let posted = web.service.post(who, room, new).await?;
-    Ok(forms::posted(room, posted.at))
+    Ok(forms::posted(room, None, posted.at))
 }
 
 async fn read(body: Body, boundary: String, filled: &mut Filled) -> Result<(), ApiError> {

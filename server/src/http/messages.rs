@@ -9,7 +9,7 @@ use super::{
 use app::{
     backend::{Backend, HistoryQuery, NewMessage},
     error::ApiError,
-    model::{MessageId, MessagePage, PinList, Position, Posted, Written},
+    model::{Message, MessageId, MessagePage, PinList, Position, Posted, Thread, Written},
 };
 use axum::{
     Json,
@@ -17,7 +17,7 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
 pub(super) struct NewBody {
@@ -51,6 +51,24 @@ pub(super) async fn history(
     Query(query): Query<HistoryQuery>,
 ) -> Result<Json<MessagePage>, Problem> {
     Ok(Json(web.service.history(who.viewer(), &room, &query).await?))
+}
+
+/// A [`Thread`], its page's fields beside the message.
+#[derive(Serialize)]
+pub(super) struct Replies {
+    message: Message,
+    #[serde(flatten)]
+    page: MessagePage,
+}
+
+pub(super) async fn replies(
+    State(web): State<Web>,
+    Anyone(who): Anyone,
+    Path((room, message)): Path<(String, String)>,
+    Query(query): Query<HistoryQuery>,
+) -> Result<Json<Replies>, Problem> {
+    let Thread { message, page } = web.service.thread(who.viewer(), &room, id(&message)?, &query).await?;
+    Ok(Json(Replies { message, page }))
 }
 
 pub(super) async fn edit(

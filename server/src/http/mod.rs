@@ -127,6 +127,7 @@ fn api() -> Router<Web> {
         .route("/rooms/{room}/members/{person}", put(rooms::add).delete(rooms::remove))
         .route("/rooms/{room}/messages", get(messages::history).post(messages::post))
         .route("/rooms/{room}/messages/{message}", axum::routing::patch(messages::edit).delete(messages::delete))
+        .route("/rooms/{room}/messages/{message}/replies", get(messages::replies))
         .route("/rooms/{room}/messages/{message}/reactions/{emoji}", put(messages::react).delete(messages::unreact))
         .route("/rooms/{room}/messages/{message}/pin", put(messages::pin).delete(messages::unpin))
         .route("/rooms/{room}/pins", get(messages::pins))

@@ -143,6 +143,7 @@ mod tests {
             reply_to: Some(MessageId::new()),
             reactions: Vec::new(),
             pinned: false,
+            replies: 0,
         };
         let id = message.id;
         let bytes = |event: KnownEvent| serde_json::to_vec(&Event::from(event)).expect("plain data");

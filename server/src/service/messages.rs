@@ -1,12 +1,16 @@
 //! Messages: posting, editing, deleting, reacting, reading back.
 
 use super::{Access, Service, retries::Done, store_failed};
-use crate::{log::Record, store::Window, time::now};
+use crate::{
+    log::Record,
+    store::{RoomRow, Window},
+    time::now,
+};
 use app::{
     backend::{HistoryQuery, NewMessage, Viewer},
     direct::is_direct,
     error::{ApiError, Outcome},
-    model::{Emoji, KnownEvent, Message, MessageBody, MessageId, MessagePage, Position, Posted, Written},
+    model::{Emoji, KnownEvent, Message, MessageBody, MessageId, MessagePage, Position, Posted, Thread, Written},
 };
 use uuid::Uuid;
 
@@ -22,6 +26,31 @@ impl Service {
         room: &str,
         query: &HistoryQuery,
     ) -> Result<MessagePage, ApiError> {
+        let (room, window, limit) = self.stretch(who, room, query).await?;
+        self.store.history(&room, window, limit).await.map_err(store_failed)?.ok_or(ApiError::NotFound)
+    }
+
+    pub(super) async fn do_thread(
+        &self,
+        who: Option<&Viewer>,
+        room: &str,
+        id: MessageId,
+        query: &HistoryQuery,
+    ) -> Result<Thread, ApiError> {
+        let (room, window, limit) = self.stretch(who, room, query).await?;
+        if query.around.is_some() {
+            return Err(ApiError::invalid("give one of before and after"));
+        }
+        self.store.thread(&room, id, window, limit).await.map_err(store_failed)?.ok_or(ApiError::NotFound)
+    }
+
+    /// Which stretch of a room they may read, as soon as the store has it.
+    async fn stretch(
+        &self,
+        who: Option<&Viewer>,
+        room: &str,
+        query: &HistoryQuery,
+    ) -> Result<(RoomRow, Window, u32), ApiError> {
         let Access { room, .. } = self.readable(who, room).await?;
         let window = match (query.before, query.after, query.around) {
             (None, None, None) => Window::Newest,
@@ -38,7 +67,7 @@ impl Service {
             // Not reached in time, the answer is what there is; its `at` tells.
             self.caught_up(&room, at).await;
         }
-        self.store.history(&room, window, limit).await.map_err(store_failed)?.ok_or(ApiError::NotFound)
+        Ok((room, window, limit))
     }
 
     pub(super) async fn do_post(&self, who: &Viewer, room: &str, new: NewMessage) -> Result<Posted, ApiError> {
@@ -59,6 +88,7 @@ impl Service {
             reply_to: new.reply_to,
             reactions: Vec::new(),
             pinned: false,
+            replies: 0,
         };
         let event = KnownEvent::MessagePosted { message };
         if new.id.is_none() {
@@ -124,7 +154,7 @@ impl Service {
         if !may {
             return Err(ApiError::forbidden("only its author or who runs the room may delete a message"));
         }
-        let event = KnownEvent::MessageDeleted { id, by: who.user.clone() };
+        let event = KnownEvent::MessageDeleted { id, by: who.user.clone(), reply_to: message.reply_to };
         let at = self.append(&access.room, who.user.id, Uuid::now_v7(), event).await?;
         Ok(Written { at })
     }

@@ -19,8 +19,8 @@ use app::{
     error::{ApiError, Outcome},
     model::{
         DirectoryPage, DirectoryQuery, Invite, KnownEvent, MessageId, MessagePage, NotificationLevel, PinList,
-        Position, Posted, Role, Room, RoomChange, SearchPage, SearchQuery, SessionId, Unread, UserId, Visibility,
-        Written,
+        Position, Posted, Role, Room, RoomChange, SearchPage, SearchQuery, SessionId, Thread, Unread, UserId,
+        Visibility, Written,
     },
 };
 use async_trait::async_trait;
@@ -344,6 +344,15 @@ impl Backend for Service {
     }
     async fn history(&self, who: Option<&Viewer>, room: &str, query: &HistoryQuery) -> Result<MessagePage, ApiError> {
         self.do_history(who, room, query).await
+    }
+    async fn thread(
+        &self,
+        who: Option<&Viewer>,
+        room: &str,
+        id: MessageId,
+        query: &HistoryQuery,
+    ) -> Result<Thread, ApiError> {
+        self.do_thread(who, room, id, query).await
     }
     async fn search(&self, who: Option<&Viewer>, query: &SearchQuery) -> Result<SearchPage, ApiError> {
         self.do_search(who, query).await

@@ -57,6 +57,7 @@ impl Service {
             reply_to: None,
             reactions: Vec::new(),
             pinned: false,
+            replies: 0,
         };
         self.append(&room, PARTYLINE, GREETING.0, KnownEvent::MessagePosted { message }).await?;
         Ok(())

@@ -10,7 +10,7 @@ use app::{
     backend::Member,
     model::{
         DirectoryPage, DirectoryQuery, Event, FileId, Invite, Message, MessageId, MessagePage, Millis,
-        NotificationLevel, PinList, Position, Role, Room, RoomChange, RoomId, SessionId, Unread, User, UserId,
+        NotificationLevel, PinList, Position, Role, Room, RoomChange, RoomId, SessionId, Thread, Unread, User, UserId,
         Visibility,
     },
 };
@@ -413,6 +413,15 @@ pub trait Store: People {
     /// it is the place of the page's last one, so that who subscribes since `at` gets the rest. `more`: there are newer
     /// ones after [`Window::After`], older ones in all other cases.
     async fn history(&self, room: &RoomRow, window: Window, limit: u32) -> Result<Option<MessagePage>, StoreError>;
+    /// A message and a stretch of those that answer it, deleted ones too, as of one moment: like [`Store::history`] of a
+    /// room that had no others. `None`: the message is not there.
+    async fn thread(
+        &self,
+        room: &RoomRow,
+        id: MessageId,
+        window: Window,
+        limit: u32,
+    ) -> Result<Option<Thread>, StoreError>;
     /// One message as it stands.
     async fn message(&self, room: RoomId, id: MessageId) -> Result<Option<Message>, StoreError>;
     /// What a room keeps in view, the last pinned first.

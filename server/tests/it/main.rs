@@ -38,6 +38,7 @@ mod search;
 mod sockets;
 mod store_damage;
 mod support;
+mod threads;
 mod tls_kafka;
 mod tls_postgres;
 mod tls_redis;

@@ -51,6 +51,7 @@ impl Place {
             reply_to: None,
             reactions: Vec::new(),
             pinned: false,
+            replies: 0,
         };
         let event = KnownEvent::MessagePosted { message }.into();
         Record { v: 1, room: self.room, by: self.author.id, id: id.0, accepted_at: server::time::now(), event }

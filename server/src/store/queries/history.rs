@@ -1,15 +1,15 @@
-//! Pages of a room's messages, by position.
+//! Pages of a room's messages, or of those that answer one of them, by position.
 
 use super::{
     Connection, Row,
-    messages::{MessageRow, message_columns},
+    messages::{self, MessageRow, message_columns},
     progress,
 };
 use crate::store::{
     RoomRow, StoreError, Window,
     row::{position, signed},
 };
-use app::model::{Message, MessageId, MessagePage, Position};
+use app::model::{Message, MessageId, MessagePage, Position, Thread};
 use sqlx::{FromRow, Row as _};
 use uuid::Uuid;
 
@@ -20,23 +20,38 @@ struct Stretch {
     more: bool,
 }
 
-/// For [`Window::Around`], `conn` must see one moment all along; the others are one statement.
+/// A message and those that answer it. `conn` must see one moment all along.
+pub(super) async fn thread(
+    conn: &mut Connection,
+    room: &RoomRow,
+    id: MessageId,
+    window: Window,
+    limit: u32,
+) -> Result<Option<Thread>, StoreError> {
+    let Some(message) = messages::one(conn, room.id, id).await? else { return Ok(None) };
+    let page = page(conn, room, Some(id), window, limit).await?;
+    Ok(page.map(|page| Thread { message, page }))
+}
+
+/// For [`Window::Around`], `conn` must see one moment all along; the others are one statement. `of`: only of the messages
+/// that answer this one.
 pub(super) async fn page(
     conn: &mut Connection,
     room: &RoomRow,
+    of: Option<MessageId>,
     window: Window,
     limit: u32,
 ) -> Result<Option<MessagePage>, StoreError> {
     let limit = limit.max(1);
     let page = match window {
-        Window::Newest => older(before(conn, room, Position::new(u32::MAX, u64::MAX), limit).await?),
-        Window::Before(position) => older(before(conn, room, position, limit).await?),
+        Window::Newest => older(before(conn, room, of, Position::new(u32::MAX, u64::MAX), limit).await?),
+        Window::Before(position) => older(before(conn, room, of, position, limit).await?),
         Window::After(position) => {
-            let stretch = after(conn, room, position, limit).await?;
+            let stretch = after(conn, room, of, position, limit).await?;
             let (at, as_of, more) = (covered(&stretch), stretch.folded_to, stretch.more);
             MessagePage { messages: stretch.messages, at, as_of, more }
         }
-        Window::Around(id) => return around(conn, room, id, limit).await,
+        Window::Around(id) => return around(conn, room, of, id, limit).await,
     };
     Ok(Some(page))
 }
@@ -58,6 +73,7 @@ fn covered(stretch: &Stretch) -> Position {
 async fn around(
     conn: &mut Connection,
     room: &RoomRow,
+    of: Option<MessageId>,
     id: MessageId,
     limit: u32,
 ) -> Result<Option<MessagePage>, StoreError> {
@@ -69,8 +85,8 @@ async fn around(
     let Some((epoch, offset)) = place else { return Ok(None) };
     let at = position(epoch, offset);
     // The message itself is the newest of the first half.
-    let first = before(conn, room, Position::new(at.epoch, at.offset + 1), limit / 2 + 1).await?;
-    let second = after(conn, room, at, limit - (limit / 2 + 1)).await?;
+    let first = before(conn, room, of, Position::new(at.epoch, at.offset + 1), limit / 2 + 1).await?;
+    let second = after(conn, room, of, at, limit - (limit / 2 + 1)).await?;
     let messages = first.messages.into_iter().chain(second.messages).collect();
     let all = Stretch { messages, ..second };
     Ok(Some(MessagePage { at: covered(&all), as_of: all.folded_to, messages: all.messages, more: first.more }))
@@ -78,7 +94,13 @@ async fn around(
 
 /// A page of messages beside the partition's progress: there is one row at least, and one statement sees one moment.
 macro_rules! page_of {
-    ($comparison:literal, $direction:literal) => {
+    ($of:expr, $comparison:literal, $direction:literal) => {
+        match $of {
+            None => page_of!(all "", $comparison, $direction),
+            Some(_) => page_of!(all "m.reply_to = $6 and", $comparison, $direction),
+        }
+    };
+    (all $of:literal, $comparison:literal, $direction:literal) => {
         concat!(
             "select meta.epoch as log_epoch, progress.next_offset as log_next, page.*
              from meta
@@ -87,7 +109,9 @@ macro_rules! page_of {
                  select ",
             message_columns!(),
             " from messages m join accounts a on a.id = m.author
-              where m.room = $1 and (m.epoch, m.offset_no) ",
+              where m.room = $1 and ",
+            $of,
+            " (m.epoch, m.offset_no) ",
             $comparison,
             " ($2, $3) order by m.epoch ",
             $direction,
@@ -100,8 +124,14 @@ macro_rules! page_of {
     };
 }
 
-async fn before(conn: &mut Connection, room: &RoomRow, at: Position, limit: u32) -> Result<Stretch, StoreError> {
-    let mut stretch = read(conn, page_of!("<", "desc"), room, at, limit).await?;
+async fn before(
+    conn: &mut Connection,
+    room: &RoomRow,
+    of: Option<MessageId>,
+    at: Position,
+    limit: u32,
+) -> Result<Stretch, StoreError> {
+    let mut stretch = read(conn, page_of!(of, "<", "desc"), room, of, at, limit).await?;
     if stretch.messages.len() > limit as usize {
         stretch.messages.remove(0);
         stretch.more = true;
@@ -109,8 +139,14 @@ async fn before(conn: &mut Connection, room: &RoomRow, at: Position, limit: u32)
     Ok(stretch)
 }
 
-async fn after(conn: &mut Connection, room: &RoomRow, at: Position, limit: u32) -> Result<Stretch, StoreError> {
-    let mut stretch = read(conn, page_of!(">", "asc"), room, at, limit).await?;
+async fn after(
+    conn: &mut Connection,
+    room: &RoomRow,
+    of: Option<MessageId>,
+    at: Position,
+    limit: u32,
+) -> Result<Stretch, StoreError> {
+    let mut stretch = read(conn, page_of!(of, ">", "asc"), room, of, at, limit).await?;
     if stretch.messages.len() > limit as usize {
         stretch.messages.pop();
         stretch.more = true;
@@ -123,17 +159,18 @@ async fn read(
     conn: &mut Connection,
     query: &'static str,
     room: &RoomRow,
+    of: Option<MessageId>,
     at: Position,
     limit: u32,
 ) -> Result<Stretch, StoreError> {
-    let rows: Vec<PageRow> = sqlx::query_as(query)
+    let query = sqlx::query_as(query)
         .bind(room.id.0)
         .bind(i64::from(at.epoch))
         .bind(signed(at.offset))
         .bind(i64::from(limit) + 1)
-        .bind(i64::from(room.partition))
-        .fetch_all(conn)
-        .await?;
+        .bind(i64::from(room.partition));
+    let query = if let Some(of) = of { query.bind(of.0) } else { query };
+    let rows: Vec<PageRow> = query.fetch_all(conn).await?;
     let folded_to = rows.first().map_or(Position::START, |row| row.folded_to);
     let messages =
         rows.into_iter().filter_map(|row| row.message).map(Message::try_from).collect::<Result<_, StoreError>>()?;

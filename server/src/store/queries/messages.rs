@@ -3,7 +3,7 @@
 use super::Connection;
 use crate::store::{
     StoreError,
-    row::{UserRow, position},
+    row::{UserRow, position, small},
 };
 use app::model::{Message, MessageId, Reaction, RoomId};
 use uuid::Uuid;
@@ -21,7 +21,9 @@ macro_rules! message_columns {
                   where x.room = m.room and x.message = m.id
                   order by x.epoch, x.offset_no
               ) as r) as reactions,
-             exists (select 1 from pins p where p.room = m.room and p.message = m.id) as pinned"
+             exists (select 1 from pins p where p.room = m.room and p.message = m.id) as pinned,
+             (select count(*) from messages x
+              where x.room = m.room and x.reply_to = m.id and not x.deleted) as replies"
         )
     };
 }
@@ -41,6 +43,7 @@ pub(super) struct MessageRow {
     author: UserRow,
     reactions: Option<String>,
     pinned: bool,
+    replies: i64,
 }
 
 impl TryFrom<MessageRow> for Message {
@@ -57,6 +60,7 @@ impl TryFrom<MessageRow> for Message {
             reply_to: row.reply_to.map(MessageId),
             reactions: reactions(row.reactions.as_deref().unwrap_or("[]"))?,
             pinned: row.pinned,
+            replies: small(row.replies),
         })
     }
 }

@@ -40,7 +40,7 @@ use app::{
     backend::Member,
     model::{
         DirectoryPage, DirectoryQuery, FileId, Invite, Message, MessageId, MessagePage, Millis, NotificationLevel,
-        PinList, Position, Role, Room, RoomId, SessionId, Unread, User, UserId,
+        PinList, Position, Role, Room, RoomId, SessionId, Thread, Unread, User, UserId,
     },
 };
 use async_trait::async_trait;
@@ -210,12 +210,28 @@ impl Store for Adapter {
     async fn history(&self, room: &RoomRow, window: Window, limit: u32) -> Result<Option<MessagePage>, StoreError> {
         within(async {
             if !matches!(window, Window::Around(_)) {
-                return history::page(&mut *self.reader().await?, room, window, limit).await;
+                return history::page(&mut *self.reader().await?, room, None, window, limit).await;
             }
             let mut tx = self.snapshot().await?;
-            let page = history::page(&mut tx, room, window, limit).await?;
+            let page = history::page(&mut tx, room, None, window, limit).await?;
             tx.commit().await?;
             Ok(page)
+        })
+        .await
+    }
+
+    async fn thread(
+        &self,
+        room: &RoomRow,
+        id: MessageId,
+        window: Window,
+        limit: u32,
+    ) -> Result<Option<Thread>, StoreError> {
+        within(async {
+            let mut tx = self.snapshot().await?;
+            let thread = history::thread(&mut tx, room, id, window, limit).await?;
+            tx.commit().await?;
+            Ok(thread)
         })
         .await
     }

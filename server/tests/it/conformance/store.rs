@@ -133,7 +133,8 @@ of_both_adapters! {
         around_a_message_there_are_older_and_newer_ones,
         every_page_says_as_of_when_its_rows_stand,
         a_page_that_stops_short_covers_the_room_up_to_its_last_message,
-        a_page_and_its_position_are_of_one_moment;
+        a_page_and_its_position_are_of_one_moment,
+        a_thread_is_a_message_and_what_answers_it;
     search:
         a_message_is_found_by_its_words_in_any_case_and_the_newest_first,
         scripts_without_spaces_are_found_by_any_stretch,

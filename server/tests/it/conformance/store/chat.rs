@@ -65,6 +65,14 @@ impl Chat {
         post(self.room.id, by, MessageId::new(), body)
     }
 
+    pub fn reply(&self, by: &User, to: MessageId, body: &str) -> Record {
+        let mut record = self.post(by, body);
+        if let Event::Known(KnownEvent::MessagePosted { message }, _) = &mut record.event {
+            message.reply_to = Some(to);
+        }
+        record
+    }
+
     pub fn record(&self, by: &User, event: impl Into<Event>) -> Record {
         record(self.room.id, by, event)
     }
@@ -74,7 +82,7 @@ impl Chat {
     }
 
     pub fn delete(&self, by: &User, id: MessageId) -> Record {
-        self.record(by, KnownEvent::MessageDeleted { id, by: by.clone() })
+        self.record(by, KnownEvent::MessageDeleted { id, by: by.clone(), reply_to: None })
     }
 
     pub fn react(&self, by: &User, id: MessageId, emoji: &str, on: bool) -> Record {
@@ -135,6 +143,7 @@ pub fn post(room: RoomId, by: &User, id: MessageId, body: &str) -> Record {
         reply_to: None,
         reactions: vec![],
         pinned: false,
+        replies: 0,
     };
     Record { id: id.0, ..record(room, by, KnownEvent::MessagePosted { message }) }
 }

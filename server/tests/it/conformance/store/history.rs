@@ -1,9 +1,9 @@
 use super::{
-    chat::{Chat, PARTITION, message_id, placed},
+    chat::{self, Chat, PARTITION, message_id, placed},
     place::Place,
 };
-use app::model::{MessageId, MessagePage, Position};
-use server::store::Window;
+use app::model::{MessageId, MessagePage, Position, Visibility};
+use server::{log::Record, store::Window};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 async fn page(chat: &Chat, window: Window, limit: u32) -> MessagePage {
@@ -131,4 +131,48 @@ pub async fn a_page_and_its_position_are_of_one_moment(place: &Place) {
     };
     let (reads, ()) = tokio::join!(read, write);
     assert!(reads > 1, "the reads were between the writes");
+}
+
+pub async fn a_thread_is_a_message_and_what_answers_it(place: &Place) {
+    let chat = Chat::new(place.open().await).await;
+    let other = chat::room(&*chat.store, "ops", Visibility::Public, PARTITION).await;
+    let first = chat.post(&chat.ada, "first");
+    let id = message_id(&first);
+    let replies: Vec<_> = (0..6).map(|i| chat.reply(&chat.lin, id, &i.to_string())).collect();
+    let ids: Vec<_> = replies.iter().map(message_id).collect();
+    let nested = chat.reply(&chat.ada, ids[1], "nested");
+    let foreign = Record { room: other.id, ..chat.reply(&chat.ada, id, "in another room") };
+    let mut records = vec![first];
+    for reply in replies {
+        records.extend([reply, chat.post(&chat.ada, "beside")]);
+    }
+    records.extend([nested, foreign, chat.delete(&chat.lin, ids[2])]);
+    let places = chat.fold(records).await;
+    let at = |i: usize| places[1 + 2 * i];
+    let end = *places.last().expect("folded");
+    let thread = async |id, window, limit| chat.store.thread(&chat.room, id, window, limit).await.expect("read");
+
+    let all = thread(id, Window::Newest, 50).await.expect("there");
+    assert_eq!((bodies(&all.page).as_str(), all.page.more, all.page.at), ("0 1  3 4 5", false, end));
+    assert_eq!((all.message.id, all.message.replies), (id, 5), "a deleted one does not count");
+    for (window, limit, expected, more) in [
+        (Window::Newest, 2, "4 5", true),
+        (Window::Before(at(4)), 2, " 3", true),
+        (Window::Before(at(2)), 2, "0 1", false),
+        (Window::After(at(3)), 1, "4", true),
+        (Window::After(at(3)), 2, "4 5", false),
+        (Window::Around(ids[3]), 3, " 3 4", true),
+    ] {
+        let page = thread(id, window, limit).await.expect("there").page;
+        assert_eq!((bodies(&page).as_str(), page.more), (expected, more), "{limit} of {window:?}");
+    }
+    assert_eq!(bodies(&thread(ids[1], Window::Newest, 50).await.expect("there").page), "nested");
+    assert!(thread(ids[5], Window::Newest, 50).await.expect("there").page.messages.is_empty());
+    assert_eq!(thread(MessageId::new(), Window::Newest, 50).await, None);
+    assert_eq!(chat.store.thread(&other, id, Window::Newest, 50).await.expect("read"), None);
+
+    let counts = |page: &MessagePage| page.messages.iter().map(|m| m.replies).collect::<Vec<_>>();
+    assert_eq!(counts(&all.page), [0, 1, 0, 0, 0, 0]);
+    assert_eq!(counts(&page(&chat, Window::After(Position::START), 4).await), [5, 0, 0, 1]);
+    assert_eq!(chat.message(ids[1]).await.replies, 1);
 }

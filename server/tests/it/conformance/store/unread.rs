@@ -31,7 +31,10 @@ pub async fn what_others_have_posted_since_one_has_read_is_unread(place: &Place)
     let head = chat.store.head(&chat.room).await.expect("read");
     assert_eq!(chat.store.unread(&chat.lin).await.expect("read")[0].upto, head);
 
-    chat.fold(vec![chat.record(&chat.ada, KnownEvent::MessageDeleted { id: last, by: chat.ada.clone() })]).await;
+    chat.fold(vec![
+        chat.record(&chat.ada, KnownEvent::MessageDeleted { id: last, by: chat.ada.clone(), reply_to: None }),
+    ])
+    .await;
     assert_eq!(unread(&chat, &chat.lin).await, (joined, 2, 1));
     let first = Position::new(joined.epoch, joined.offset + 1);
     chat.store.mark_read(chat.room.id, chat.lin.id, first).await.expect("written");
