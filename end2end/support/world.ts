@@ -122,6 +122,6 @@ export const complaints = (...expected: RegExp[]) => ({
   expectedComplaints: [new RegExp([/preloaded using link preload/, ...expected].map(({ source }) => source).join('|'))] as never,
 });
 /** Connections could not be made, or something was refused. */
-export const CUT = /ERR_|WebSocket connection|Failed to load resource|Failed to fetch/;
+export const CUT = /ERR_|WebSocket connection|WebAssembly compilation aborted|Failed to load resource|Failed to fetch/;
 
 export { expect };

@@ -8,7 +8,7 @@ test.use(complaints());
 
 test('message list `role=log`, quiet while history loads', async ({ world }) => {
   await world.said(world.ada, world.room, ...Array.from({ length: 130 }, (_, n) => `line ${n + 1}.`));
-  const hers = await world.adas();
+  const hers = await world.adas(`/rooms/${world.room.slug}?latest=1`);
   const { page, timeline } = hers;
   await live(world.api, world.lin, world.room, hers);
   await expect(timeline).toHaveAttribute('aria-busy', 'false');
@@ -37,8 +37,8 @@ test('message list `role=log`, quiet while history loads', async ({ world }) => 
 });
 
 test('F6 between landmarks, roving focus, focus returns', async ({ world }) => {
-  await world.said(world.ada, world.room, 'first', 'second', 'third');
-  const hers = await world.adas();
+  await world.said(world.ada, world.room, ...Array.from({ length: 70 }, (_, n) => `line ${n + 1}.`), 'second', 'third');
+  const hers = await world.adas(`/rooms/${world.room.slug}?latest=1`);
   const { page, composer } = hers;
   await live(world.api, world.lin, world.room, hers);
   const history = page.getByRole('region', { name: 'Message history' });
@@ -80,6 +80,16 @@ test('F6 between landmarks, roving focus, focus returns', async ({ world }) => {
     await page.keyboard.press('Escape');
     await expect(button).toBeFocused();
   }
+
+  // Up into the past, older messages come in above, and the focus stays in the row where it is.
+  await history.focus();
+  const rows = await page.locator('.row').count();
+  for (let n = 0; n < rows; n++) await page.keyboard.press('ArrowUp');
+  await expect.poll(() => page.locator('.row').count()).toBeGreaterThan(rows);
+  const before = await page.locator('.row:focus').textContent();
+  await page.keyboard.press('ArrowUp');
+  await expect(page.locator('.row:focus')).toHaveCount(1);
+  expect(await page.locator('.row:focus').textContent()).not.toBe(before);
 });
 
 /** What can be pressed and is smaller than a fingertip. Links in a line of text are as high as the line. */
@@ -99,7 +109,7 @@ test('AA contrast, targets ≥ 24 px', plain, async ({ world }) => {
   await api.call('PUT', `/rooms/${room.id}/messages/${id}/reactions/${encodeURIComponent('👍')}`, ada.token);
   await world.said(ada, await world.anotherRoom('pier'), `@${lin.username}`);
   const { page } = await world.lins();
-  for (const path of [`/rooms/${room.slug}`, '/', '/search?q=hello', `/rooms/${room.slug}/settings`, '/me', '/rooms']) {
+  for (const path of [`/rooms/${room.slug}`, '/', '/search?q=pier', `/rooms/${room.slug}/settings`, '/me', '/rooms']) {
     await page.goto(world.urls[1] + path);
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });

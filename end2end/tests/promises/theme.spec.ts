@@ -89,12 +89,11 @@ test.describe('every page readable and every form usable without JavaScript', ()
   test('messages', async ({ world }) => {
     const { ada, room } = world;
     await world.said(ada, room, ...Array.from({ length: 55 }, (_, n) => `line ${n + 1}.`));
-    const his = await world.lins();
+    const his = await world.lins(`/rooms/${room.slug}?latest=1`);
     const { page } = his;
-    const row = (text: string) => page.getByRole('article').filter({ has: his.message(text) });
     const open = async (text: string) => {
-      await row(text).hover();
-      await row(text).locator('.menu > summary').click();
+      await his.row(text).hover();
+      await his.row(text).locator('.menu > summary').click();
     };
     await page.getByRole('link', { name: 'Older messages' }).click();
     await expect(his.message('line 1.')).toBeVisible();
@@ -102,20 +101,20 @@ test.describe('every page readable and every form usable without JavaScript', ()
     await his.say('mine');
     await expect(his.message('mine')).toHaveCount(1);
     await open('mine');
-    await row('mine').getByText('Edit', { exact: true }).click();
-    await row('mine').getByRole('textbox', { name: 'New text' }).fill('mine, and better');
-    await row('mine').getByRole('button', { name: 'Save' }).click();
+    await his.row('mine').getByText('Edit', { exact: true }).click();
+    await his.row('mine').getByRole('textbox', { name: 'New text' }).fill('mine, and better');
+    await his.row('mine').getByRole('button', { name: 'Save' }).click();
     await expect(his.message('mine, and better')).toContainText('(edited)');
     await open('line 55.');
-    await row('line 55.').getByRole('button', { name: 'thumbs up' }).click();
-    await expect(row('line 55.').getByRole('button', { name: /👍/, pressed: true })).toBeVisible();
+    await his.row('line 55.').getByRole('button', { name: 'thumbs up' }).click();
+    await expect(his.row('line 55.').getByRole('button', { name: /👍/, pressed: true })).toBeVisible();
     await open('line 55.');
-    await row('line 55.').getByRole('link', { name: 'Reply' }).click();
+    await his.row('line 55.').getByRole('link', { name: 'Reply' }).click();
     await expect(page.getByText('Replying to Ada')).toBeVisible();
     await his.say('an answer');
-    await expect(row('an answer').locator('.quote')).toContainText('line 55.');
+    await expect(his.row('an answer').locator('.quote')).toContainText('line 55.');
     await open('an answer');
-    await row('an answer').getByRole('button', { name: 'Delete' }).click();
+    await his.row('an answer').getByRole('button', { name: 'Delete' }).click();
     await expect(his.message('an answer')).toHaveCount(0);
     await page.getByText('Add a file').click();
     await page.getByLabel('File', { exact: true }).setInputFiles({ name: 'pier.png', mimeType: 'image/png', buffer: png(60, 40) });
