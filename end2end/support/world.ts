@@ -45,6 +45,9 @@ export class World {
   async anotherRoom(word: string): Promise<Room> {
     const room = await this.api.room(this.ada, unique(word));
     await this.api.join(this.lin, room);
+    // In the store too, from which pages read who is in a room.
+    const members = async () => (await this.api.call('GET', `/rooms/${room.id}/members`, this.ada.token)).text();
+    await expect.poll(members).toContain(this.lin.username);
     return room;
   }
 

@@ -2,10 +2,12 @@ use super::NotFoundPage;
 use crate::{
     api::{self, RoomData},
     components::{Actions, Banner, Composer, JoinBar, Kept, MemberList, RoomHeader, Timeline},
+    direct::called,
     error::ApiError,
     json::Brought,
     live::Live,
     model::{HistoryQuery, MessageId},
+    session,
     state::RoomState,
     url::Query,
     words,
@@ -100,7 +102,9 @@ fn RoomBody(view: RoomData, wanted: Wanted) -> impl IntoView {
     let highlight = wanted.history.and_then(|history| history.around);
     let state = RwSignal::new(RoomState::new(room, members, &page, older, newer));
     let actions = Actions::new(state, wanted.reply_to, wanted.problem);
-    let title = move || actions.room_called();
+    // See `App`: read without an arena.
+    let (shown, me) = (ArcRwSignal::from(state), session::me().map(|me| me.username));
+    let title = move || shown.with(|state| called(state.room(), me.as_deref()));
     let live = use_context::<Live>();
     Effect::new(move || {
         if let Some(live) = live {

@@ -57,7 +57,7 @@ test('jittered backoff', async ({ world }) => {
     return times;
   });
   world.way.cut();
-  await expect.poll(() => tries.map((times) => times.length >= 4), { intervals: [100] }).toEqual([true, true]);
+  await expect.poll(() => tries.map((times) => times.length >= 4), { intervals: [100], timeout: 30_000 }).toEqual([true, true]);
   const pauses = tries.map((times) => times.slice(1).map((time, n) => time - times[n]!));
   // Doubling from half a second to 15 s, each by chance between its half and its whole.
   for (const [n, whole] of [1_000, 2_000, 4_000].entries()) {

@@ -6,9 +6,18 @@ import { complaints, expect, plain, test } from '../../support/world.ts';
 
 test.use(complaints(/status of (403|404)/));
 
-test('first visitor becomes admin through a one-time link that the server prints', plain, async ({ newPerson }) => {
-  const cluster = await newCluster();
-  const node = await Server.node('node-new', cluster.settings);
+const withNewNode = test.extend<{ node: Server }>({
+  /** Of an installation that nobody has been at. */
+  node: async ({}, use) => {
+    const cluster = await newCluster();
+    const node = await Server.node('node-new', cluster.settings);
+    await use(node);
+    await node.stop();
+    await cluster.dispose();
+  },
+});
+
+withNewNode('first visitor becomes admin through a one-time link that the server prints', plain, async ({ node, newPerson }) => {
   const link = node.printed(/http:\/\/\S+\/register\?admin=\S+/)!;
   const [first, second] = [await newPerson(), await newPerson()];
   for (const page of [first, second]) {
@@ -21,8 +30,6 @@ test('first visitor becomes admin through a one-time link that the server prints
   await first.goto(new URL('/admin', link).href);
   await expect(first.getByRole('main').locator('.badge')).toHaveText('Administrator');
   await expect(second.getByRole('alert')).toContainText('not valid any more');
-  await node.stop();
-  await cluster.dispose();
 });
 
 test('one-click guest', plain, async ({ world }) => {
