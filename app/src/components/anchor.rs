@@ -2,7 +2,7 @@
 //!
 //! Browsers' own scroll anchoring is not in all of them, and in a reversed
 //! column some move the view when older messages are put before it: the style
-//! sheet turns it off, and this does it by hand. With the focus it is the same.
+//! sheet turns it off, and this does it by hand.
 
 use leptos::{html, prelude::*, wasm_bindgen::JsCast, web_sys};
 
@@ -36,12 +36,7 @@ impl Anchor {
     /// Puts what was held back to where it was, after the rows have changed and before they are painted.
     pub fn restore(self) {
         self.pending.set_value(true);
-        let focused = focused_row();
         request_animation_frame(move || {
-            // Rows that stay may be moved in the page, which takes the focus from them.
-            if let Some(focused) = focused.filter(|row| document().active_element().as_ref() != Some(row)) {
-                let _ = focused.unchecked_into::<web_sys::HtmlElement>().focus();
-            }
             self.pending.try_update_value(|pending| *pending = false);
             let held = self.held.try_with_value(Clone::clone).flatten();
             let (Some((id, distance)), Some(scroller)) = (held, self.scroller.try_get_untracked().flatten()) else {
@@ -72,9 +67,4 @@ impl Anchor {
         let row = row(low)?;
         Some((row.id(), row.offset_top() - edge))
     }
-}
-
-/// What has the focus, if it is in a row.
-fn focused_row() -> Option<web_sys::Element> {
-    document().active_element().filter(|element| element.closest(".rows").ok().flatten().is_some())
 }

@@ -49,6 +49,12 @@ pub fn Timeline(
         anchor.restore();
     });
 
+    let listed = move || {
+        // The list may move rows that stay.
+        browser::keep_focus(".rows");
+        rows.read().order.clone()
+    };
+
     let read_older = move || {
         if !reading.get_untracked() && state.with_untracked(|state| state.older()) {
             read_stretch(actions, reading, quiet, anchor, true);
@@ -132,7 +138,7 @@ pub fn Timeline(
                     }}
                     <div role="log" aria-label="Messages" aria-busy=move || (quiet.get() > 0).to_string()>
                         <ol class="rows">
-                            <For each=move || rows.read().order.clone() key=|id| *id let:id>
+                            <For each=listed key=|id| *id let:id>
                                 <MessageRow id rows actions highlight=highlight == Some(id) />
                             </For>
                         </ol>

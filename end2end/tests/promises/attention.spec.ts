@@ -15,7 +15,8 @@ test('unread and mention badges, in title and favicon too', plain, async ({ worl
   if (!javaScriptEnabled) await his.page.reload();
   await expect(world.badge(his.page, room)).toHaveText('@1, 3 unread, 1 mention you');
   await expect(his.page).toHaveTitle(/^\(@1\) /);
-  await expect(his.page.locator('#icon')).toHaveAttribute('href', '/favicon-unread.svg');
+  // The icon is the script's: it changes while one looks elsewhere.
+  if (javaScriptEnabled) await expect(his.page.locator('#icon')).toHaveAttribute('href', '/favicon-unread.svg');
   await world.link(his.page, room).click();
   await expect(his.message('two')).toBeVisible();
   // The page that shows them is the one by which they are read.

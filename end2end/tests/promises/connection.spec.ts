@@ -1,6 +1,7 @@
 // The connection goes, and comes back.
 import type { Page } from '@playwright/test';
-import { live, type RoomPage } from '../../support/pages.ts';
+import { unique } from '../../support/api.ts';
+import type { RoomPage } from '../../support/pages.ts';
 import { complaints, CUT, expect, test, type World } from '../../support/world.ts';
 
 test.use(complaints(CUT));
@@ -13,7 +14,11 @@ async function connected(world: World, luck: number): Promise<RoomPage> {
   const his = await world.lins('/login');
   await chance(his.page, luck);
   await his.open(world.urls[1], world.room);
-  await live(world.api, world.ada, world.room, his);
+  // Of its own for each page: the one before may have brought the first page's in its first HTML.
+  await expect(his.page.locator('.switch')).toHaveCount(1);
+  const text = unique('heard');
+  await world.said(world.ada, world.room, text);
+  await expect(his.message(text)).toHaveCount(1);
   return his;
 }
 

@@ -104,12 +104,13 @@ test('older history loads without a jump', async ({ world }) => {
   const place = () => hers.page.locator('.scroller').evaluate((scroller) => scroller.scrollTop);
   await expect.poll(async () => (await place()) - (await hers.page.waitForTimeout(300).then(place))).toBe(0);
   const count = await hers.page.locator('.row').count();
-  // The first row that is seen, from frame to frame while what is before it comes.
+  // The first text that is seen, from frame to frame while what is before it comes. Its row may lose its head by that:
+  // the day begins earlier now, and the author spoke before.
   const watched = hers.page.evaluate(async (count) => {
     const scroller = document.querySelector('.scroller')!;
     const edge = scroller.getBoundingClientRect().top;
     const rows = () => [...document.querySelectorAll('.row')];
-    const first = rows().find((row) => row.getBoundingClientRect().bottom > edge)!;
+    const first = rows().map((row) => row.querySelector('.body')!).find((body) => body.getBoundingClientRect().top > edge)!;
     const tops: number[] = [];
     let last = 0;
     for (let after = 0; after < 10 && last < 600; last++) {
