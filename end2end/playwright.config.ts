@@ -7,6 +7,11 @@ const browser = process.env.CHROMIUM || (existsSync(debians) ? debians : undefin
 
 // Each project starts the servers that it needs itself: see support/server.ts.
 const withoutJavaScript = { javaScriptEnabled: false };
+const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+
+// What the interface promises: everything at both sizes, and what needs no script without one too.
+const promises = { testMatch: 'promises/*.spec.ts' };
+const plainly = { ...promises, grep: /@plain/ };
 
 export default defineConfig({
   testDir: './tests',
@@ -45,6 +50,10 @@ export default defineConfig({
     { name: 'with JavaScript', testMatch: ['both/*.spec.ts', 'browser/*.spec.ts'] },
     { name: 'without JavaScript', testMatch: 'both/*.spec.ts', use: withoutJavaScript },
     { name: 'cluster', testMatch: 'cluster/*.spec.ts' },
+    { name: 'promises, desktop', ...promises },
+    { name: 'promises, phone', ...promises, use: phone },
+    { name: 'promises, desktop without JavaScript', ...plainly, use: withoutJavaScript },
+    { name: 'promises, phone without JavaScript', ...plainly, use: { ...phone, ...withoutJavaScript } },
     // Figures, not tests: `make measure`.
     ...(process.env.MEASURE ? [{ name: 'measure', testMatch: 'measure/*.spec.ts', timeout: 900_000, use: { trace: 'off' as const } }] : []),
   ],

@@ -1,7 +1,7 @@
 //! The document, the routes, and what all pages share.
 
 use crate::{
-    badges::Count,
+    badges::{Badges, Count},
     components::{Hydrated, Reader},
     live::Live,
     outbox::Outbox,
@@ -113,8 +113,11 @@ pub fn App() -> impl IntoView {
     Reader::provide();
     let outbox = Outbox::provide();
     let live = Live::provide(outbox, me.0);
+    // The server makes the title when the page is rendered, maybe on a thread whose arena is another request's: what it
+    // reads is none of an arena's. Only `Arc…` signals may be in it, here and in the pages.
+    let badges = live.badges();
     view! {
-        <Title formatter=move |of_page: String| title(&of_page, live.unread()) text="" />
+        <Title formatter=move |of_page: String| title(&of_page, badges.with(Badges::total)) text="" />
         <a class="skip" href="#main">"Skip to content"</a>
         <Router>
             <Routes fallback=NoPageHere>

@@ -1,7 +1,8 @@
 // What every test gets: a server, its API, and pages that are watched for what browsers complain about.
 import { test as base, type Browser, type BrowserContext, type Page } from '@playwright/test';
 import { type Account, Api } from './api.ts';
-import { newCluster, Server } from './server.ts';
+import { Proxy } from './proxy.ts';
+import { type Cluster, freePort, newCluster, Server } from './server.ts';
 
 interface ForTest {
   /** A browser of somebody's own; `as` is signed in there. */
@@ -14,8 +15,11 @@ interface ForWorker {
   /** One embedded server for the tests of a file. */
   server: Server;
   api: Api;
+  cluster: Cluster;
   /** Three nodes on real services. */
   nodes: [Server, Server, Server];
+  /** Another way to the second of them, that can be cut. */
+  way: Proxy;
 }
 
 export const test = base.extend<ForTest, ForWorker>({
@@ -30,29 +34,46 @@ export const test = base.extend<ForTest, ForWorker>({
 
   api: [async ({ server }, use) => use(new Api(server.url)), { scope: 'worker' }],
 
-  nodes: [
+  cluster: [
     async ({}, use) => {
       const cluster = await newCluster();
+      await use(cluster);
+      await cluster.dispose();
+    },
+    { scope: 'worker', timeout: 60_000 },
+  ],
+
+  way: [
+    async ({}, use) => {
+      const way = await Proxy.to('127.0.0.1', await freePort());
+      await use(way);
+      await way.close();
+    },
+    { scope: 'worker' },
+  ],
+
+  nodes: [
+    async ({ cluster, way }, use) => {
       // The first makes topic and tables; the others find them.
       const first = await Server.node('node-1', cluster.settings);
+      const both = [way.farPort, way.port].map((port) => `http://127.0.0.1:${port}`);
       const [second, third] = await Promise.all([
-        Server.node('node-2', cluster.settings),
+        Server.node('node-2', { ...cluster.settings, PARTYLINE_PUBLIC_URL: both.join() }, way.farPort),
         Server.node('node-3', cluster.settings),
       ]);
       await use([first, second, third]);
       await Promise.all([first, second, third].map((node) => node.stop()));
-      await cluster.dispose();
     },
     { scope: 'worker', timeout: 120_000 },
   ],
 
   expectedComplaints: [[], { option: true }],
 
-  newPerson: async ({ browser, contextOptions, javaScriptEnabled, serviceWorkers, expectedComplaints }, use) => {
+  newPerson: async ({ browser, contextOptions, viewport, isMobile, hasTouch, javaScriptEnabled, serviceWorkers, expectedComplaints }, use) => {
     const contexts: BrowserContext[] = [];
     const complaints: string[] = [];
     await use(async (as) => {
-      const context = await newContext(browser, { ...contextOptions, javaScriptEnabled, serviceWorkers });
+      const context = await newContext(browser, { ...contextOptions, viewport, isMobile, hasTouch, javaScriptEnabled, serviceWorkers });
       contexts.push(context);
       if (as) await context.addCookies([cookieOf(as)]);
       const page = await context.newPage();
@@ -71,7 +92,7 @@ export const test = base.extend<ForTest, ForWorker>({
 export const expect = test.expect;
 
 function newContext(browser: Browser, options: Parameters<Browser['newContext']>[0]): Promise<BrowserContext> {
-  return browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-GB', timezoneId: 'UTC', ...options });
+  return browser.newContext({ locale: 'en-GB', timezoneId: 'UTC', ...options });
 }
 
 /** Cookies know no ports: the same session is good on every node. */

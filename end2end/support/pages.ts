@@ -21,8 +21,12 @@ export class RoomPage {
 
   /** The messages with exactly this text; a form to edit one holds it too, and does not count. */
   message(text: string): Locator {
-    const literal = text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-    return this.bodies(new RegExp(`^\\s*${literal}\\s*(\\(edited\\)\\s*)?$`));
+    return this.bodies(exactly(text));
+  }
+
+  /** The whole of such a message: who, when, what became of it, and what can be done to it. */
+  row(text: string): Locator {
+    return this.page.locator('.row').filter({ has: this.page.locator('.body').filter({ hasText: exactly(text) }) });
   }
 
   /** The texts that match, in the order of the page. */
@@ -48,6 +52,11 @@ export class RoomPage {
     await this.page.getByRole('button', { name: 'Join as a guest' }).click();
     await this.composer.waitFor();
   }
+}
+
+function exactly(text: string): RegExp {
+  const literal = text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return new RegExp(`^\\s*${literal}\\s*(\\(edited\\)\\s*)?$`);
 }
 
 /** Until scripts run and sockets stand on all these pages: something posted only now shows on each. */

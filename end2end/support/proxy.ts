@@ -9,6 +9,7 @@ export class Proxy {
   private constructor(
     private readonly listener: Listener,
     readonly port: number,
+    readonly farPort: number,
   ) {}
 
   /** Between a free port here and the service's address. */
@@ -17,7 +18,7 @@ export class Proxy {
     await once(listener, 'listening');
     const address = listener.address();
     if (address === null || typeof address === 'string') throw new Error('no port');
-    const proxy = new Proxy(listener, address.port);
+    const proxy = new Proxy(listener, address.port, port);
     listener.on('connection', (near) => {
       if (proxy.away) return near.destroy();
       const far = connect(port, host);
@@ -48,6 +49,11 @@ export class Proxy {
   cut(): void {
     this.away = true;
     for (const socket of this.open) socket.destroy();
+  }
+
+  /** Swallows what is said from now on over what is open, as a network does that tells nobody of an end. */
+  hush(): void {
+    for (const socket of this.open) socket.unpipe().resume();
   }
 
   heal(): void {

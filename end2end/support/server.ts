@@ -13,7 +13,7 @@ const logs = join(root, 'target/test-logs');
 
 const startDeadlineMs = 30_000;
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const listener = createServer().listen(0, '127.0.0.1');
   await once(listener, 'listening');
   const address = listener.address();
@@ -51,8 +51,13 @@ export class Server {
   }
 
   /** One node of a cluster; `settings` name the services. */
-  static async node(name: string, settings: Record<string, string>): Promise<Server> {
-    return new Server(name, await freePort(), settings, () => {}).start();
+  static async node(name: string, settings: Record<string, string>, port?: number): Promise<Server> {
+    return new Server(name, port ?? (await freePort()), settings, () => {}).start();
+  }
+
+  /** What it has written so far that fits. */
+  printed(pattern: RegExp): string | undefined {
+    return pattern.exec(this.output)?.[0];
   }
 
   /** Makes somebody an administrator. Sessions that were used just before learn of it within 10 s. */
@@ -125,8 +130,16 @@ export class Server {
   }
 }
 
-/** What all nodes of a new, empty cluster have in common. */
-export async function newCluster(): Promise<{ settings: Record<string, string>; dispose: () => Promise<void> }> {
+export interface Cluster {
+  /** What all its nodes have in common. */
+  settings: Record<string, string>;
+  /** Runs a statement in its database, past the nodes. */
+  sql: (statement: string, values?: unknown[]) => Promise<void>;
+  dispose: () => Promise<void>;
+}
+
+/** A new, empty cluster. */
+export async function newCluster(): Promise<Cluster> {
   const given = (name: string): string => {
     const value = process.env[name];
     if (!value) throw new Error(`${name} is not set: run through \`make test\`, or eval "$(end2end/services env)" first`);
@@ -135,12 +148,12 @@ export async function newCluster(): Promise<{ settings: Record<string, string>; 
   const databaseUrl = new URL(given('PARTYLINE_TEST_DATABASE_URL'));
   const name = `e2e_${randomBytes(6).toString('hex')}`;
   const { default: pg } = await import('pg');
-  const run = async (statement: string) => {
-    const client = new pg.Client({ connectionString: databaseUrl.href });
+  const run = async (url: URL, statement: string, values?: unknown[]) => {
+    const client = new pg.Client({ connectionString: url.href });
     await client.connect();
-    await client.query(statement).finally(() => client.end());
+    await client.query(statement, values).finally(() => client.end());
   };
-  await run(`create database ${name}`);
+  await run(databaseUrl, `create database ${name}`);
   const own = new URL(databaseUrl);
   own.pathname = `/${name}`;
   return {
@@ -151,6 +164,7 @@ export async function newCluster(): Promise<{ settings: Record<string, string>; 
       JWT_SECRET: randomBytes(32).toString('hex'),
       PARTYLINE_NAMESPACE: name,
     },
-    dispose: () => run(`drop database if exists ${name} with (force)`),
+    sql: (statement, values) => run(own, statement, values),
+    dispose: () => run(databaseUrl, `drop database if exists ${name} with (force)`),
   };
 }

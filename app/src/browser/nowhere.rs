@@ -84,6 +84,9 @@ pub fn visible() -> bool {
 /// Nothing to scroll.
 pub fn scroll_to_middle(_element: &Element) {}
 
+/// Nothing has the focus.
+pub fn keep_focus(_within: &str) {}
+
 /// Nothing to scroll.
 pub fn scroll_into_view(_element: &Element) {}
 

@@ -8,11 +8,12 @@ use futures::{
 };
 use gloo_timers::future::TimeoutFuture;
 use js_sys::{Date, Function, Intl::DateTimeFormat, Math, Object, Reflect};
-use leptos::prelude::{document, window};
+use leptos::prelude::{document, request_animation_frame, window};
 use std::future::Future;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
-    Element, HtmlDocument, HtmlTextAreaElement, ScrollBehavior, ScrollIntoViewOptions, ScrollLogicalPosition, Storage,
+    Element, HtmlDocument, HtmlElement, HtmlTextAreaElement, ScrollBehavior, ScrollIntoViewOptions,
+    ScrollLogicalPosition, Storage,
 };
 
 /// The time by this browser's clock.
@@ -131,6 +132,18 @@ pub fn visible() -> bool {
 /// Brings an element into the middle of what is seen.
 pub fn scroll_to_middle(element: &Element) {
     scroll_to(element, ScrollLogicalPosition::Center);
+}
+
+/// Gives what has the focus in such an element the focus back, should it lose it by what is about to change in the
+/// page: an element that is moved does.
+pub fn keep_focus(within: &str) {
+    let focused = document().active_element().filter(|element| element.closest(within).ok().flatten().is_some());
+    let Some(focused) = focused else { return };
+    request_animation_frame(move || {
+        if document().active_element().is_none_or(|element| element.tag_name() == "BODY") {
+            let _ = focused.unchecked_into::<HtmlElement>().focus();
+        }
+    });
 }
 
 /// Scrolls as little as it takes to see an element.

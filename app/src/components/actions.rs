@@ -54,9 +54,8 @@ impl Actions {
 
     /// What the person calls the room: `#tea`, `@lin`. Reactive.
     pub fn room_called(self) -> String {
-        // The tab's title asks for it until the next page gives it another: this page may be gone by then.
-        let me = self.me.try_with_value(|me| me.as_ref().map(|me| me.username.clone())).flatten();
-        self.state.try_with(|state| called(state.room(), me.as_deref())).unwrap_or_default()
+        let me = self.me();
+        self.state.with(|state| called(state.room(), me.as_deref()))
     }
 
     /// The user name of who is signed in.

@@ -6,7 +6,7 @@
 
 use leptos::{html, prelude::*, wasm_bindgen::JsCast, web_sys};
 
-/// The message at the top of what is seen, and how far below the edge it stands.
+/// The message at the top of what is seen, and how far below the edge its text stands.
 #[derive(Clone, Copy)]
 pub struct Anchor {
     scroller: NodeRef<html::Div>,
@@ -16,7 +16,7 @@ pub struct Anchor {
 }
 
 impl Anchor {
-    /// For a scroller whose rows are `.row` elements, placed relative to an element outside of it.
+    /// For a scroller whose rows' messages are placed relative to an element outside of it.
     pub fn new(scroller: NodeRef<html::Div>) -> Self {
         Self { scroller, held: StoredValue::new(None), pending: StoredValue::new(false) }
     }
@@ -42,9 +42,8 @@ impl Anchor {
             let (Some((id, distance)), Some(scroller)) = (held, self.scroller.try_get_untracked().flatten()) else {
                 return;
             };
-            let row = document().get_element_by_id(&id).and_then(|row| row.dyn_into::<web_sys::HtmlElement>().ok());
-            if let Some(row) = row {
-                let place = row.offset_top() - distance;
+            if let Some(top) = document().get_element_by_id(&id).and_then(|row| text_top(&row)) {
+                let place = top - distance;
                 if place != scroller.scroll_top() {
                     scroller.set_scroll_top(place);
                 }
@@ -65,6 +64,13 @@ impl Anchor {
             (low, high) = if seen { (low, middle) } else { (middle + 1, high) };
         }
         let row = row(low)?;
-        Some((row.id(), row.offset_top() - edge))
+        Some((row.id(), text_top(&row)? - edge))
     }
+}
+
+/// Where a row's text begins. What stands above it comes and goes with the rows before: a day's line, the author.
+fn text_top(row: &web_sys::Element) -> Option<i32> {
+    let part = |selector| row.query_selector(selector).ok()??.dyn_into::<web_sys::HtmlElement>().ok();
+    // The message is what its parts are placed in.
+    Some(part(".message")?.offset_top() + part(".content")?.offset_top())
 }

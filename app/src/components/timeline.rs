@@ -1,6 +1,7 @@
 use super::{Actions, Hydrated, MessageRow, anchor::Anchor, copy::copy_code};
 use crate::{
-    api, browser,
+    api,
+    browser::{self, sleep_ms},
     live::Live,
     model::{HistoryQuery, MessageId, Position},
     outbox::Outbox,
@@ -15,6 +16,8 @@ use leptos::{html, prelude::*, task::spawn_local};
 const NEAR_PX: i32 = 48;
 /// Nearer to the beginning than this, in pixels, older messages are read.
 const EARLY_PX: i32 = 400;
+/// What was put into the list is in it for whoever reads it aloud, too.
+const SETTLED_MS: u64 = 500;
 
 /// The room's messages.
 ///
@@ -38,20 +41,28 @@ pub fn Timeline(
     // Where the newest message was when the reader scrolled away from it.
     let left_at = RwSignal::new(None::<Position>);
     let reading = RwSignal::new(false);
+    // How many stretches are being read or were just put in: what changes meanwhile is not spoken.
+    let quiet = RwSignal::new(0_u32);
     let anchor = Anchor::new(scroller);
     Effect::new(move || {
         rows.track();
         anchor.restore();
     });
 
+    let listed = move || {
+        // The list may move rows that stay.
+        browser::keep_focus(".rows");
+        rows.read().order.clone()
+    };
+
     let read_older = move || {
         if !reading.get_untracked() && state.with_untracked(|state| state.older()) {
-            read_stretch(actions, reading, anchor, true);
+            read_stretch(actions, reading, quiet, anchor, true);
         }
     };
     let read_newer = move || {
         if !reading.get_untracked() && state.with_untracked(|state| state.newer()) {
-            read_stretch(actions, reading, anchor, false);
+            read_stretch(actions, reading, quiet, anchor, false);
         }
     };
     let on_scroll = move |_| {
@@ -125,9 +136,9 @@ pub fn Timeline(
                         }
                         None => view! { <Beginning actions rows /> }.into_any(),
                     }}
-                    <div role="log" aria-label="Messages" aria-busy=move || reading.get().to_string()>
+                    <div role="log" aria-label="Messages" aria-busy=move || (quiet.get() > 0).to_string()>
                         <ol class="rows">
-                            <For each=move || rows.read().order.clone() key=|id| *id let:id>
+                            <For each=listed key=|id| *id let:id>
                                 <MessageRow id rows actions highlight=highlight == Some(id) anchor="m" />
                             </For>
                         </ol>
@@ -139,7 +150,7 @@ pub fn Timeline(
                                 let on_click = move |event: leptos::ev::MouseEvent| {
                                     event.prevent_default();
                                     if !reading.get_untracked() {
-                                        read_stretch(actions, reading, anchor, false);
+                                        read_stretch(actions, reading, quiet, anchor, false);
                                     }
                                 };
                                 let href = format!("{}?after={at}", url::room(&slug.get_value()));
@@ -231,9 +242,10 @@ fn Beginning(actions: Actions, rows: Memo<Rows>) -> impl IntoView {
 }
 
 /// Reads the stretch before or after the one that is shown.
-fn read_stretch(actions: Actions, reading: RwSignal<bool>, anchor: Anchor, older: bool) {
+fn read_stretch(actions: Actions, reading: RwSignal<bool>, quiet: RwSignal<u32>, anchor: Anchor, older: bool) {
     let state = actions.state();
     reading.set(true);
+    quiet.update(|stretches| *stretches += 1);
     spawn_local(async move {
         // The second read waits for the store to reach what is known here; should that fail too, the button remains.
         let mut behind = true;
@@ -274,5 +286,7 @@ fn read_stretch(actions: Actions, reading: RwSignal<bool>, anchor: Anchor, older
             let _ = actions.problem().try_set("The history could not be read. Please try again.".into());
         }
         let _ = reading.try_set(false);
+        sleep_ms(SETTLED_MS).await;
+        quiet.try_update(|stretches| *stretches -= 1);
     });
 }

@@ -39,6 +39,11 @@ impl Live {
         self.badges.with(Badges::total)
     }
 
+    /// The same, for whoever outlives the page or is asked outside of its request's arena.
+    pub fn badges(self) -> ArcRwSignal<Badges> {
+        self.badges.into()
+    }
+
     /// Changes whenever the list of one's rooms may have changed.
     pub fn rooms_changed(self) -> u32 {
         self.rooms_changed.get()

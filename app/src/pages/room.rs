@@ -2,10 +2,12 @@ use super::NotFoundPage;
 use crate::{
     api::{self, RoomData},
     components::{Actions, Banner, Composer, JoinBar, Kept, MemberList, RoomHeader, Timeline, beside},
+    direct::called,
     error::ApiError,
     json::Brought,
     live::Live,
     model::{HistoryQuery, MessageId},
+    session,
     state::RoomState,
     url::Query,
     words,
@@ -104,7 +106,9 @@ fn RoomBody(view: RoomData, wanted: Memo<Wanted>) -> impl IntoView {
     }
     let state = RwSignal::new(state);
     let actions = Actions::new(state, wanted.reply_to, String::new());
-    let title = move || actions.room_called();
+    // See `App`: read without an arena.
+    let (shown, me) = (ArcRwSignal::from(state), session::me().map(|me| me.username));
+    let title = move || shown.with(|state| called(state.room(), me.as_deref()));
     let live = use_context::<Live>();
     Effect::new(move || {
         if let Some(live) = live {

@@ -27,3 +27,23 @@ test('what a page names is there', async ({ server, request }) => {
     expect((await request.get(server.url + path)).status(), path).toBe(200);
   }
 });
+
+test('pages that are asked for at once are all answered, each with its own title', async ({ api, server }) => {
+  test.slow();
+  const ada = await api.register('Ada');
+  const rooms = [await api.room(ada, unique('attic'), 'private'), await api.room(ada, unique('cellar'), 'private')];
+  const pages = [
+    ...rooms.map(({ slug }) => ({ path: `/rooms/${slug}`, cookie: ada.cookie, title: `#${slug} · Partyline` })),
+    { path: '/rooms/welcome', cookie: '', title: '#welcome · Partyline' },
+    { path: '/', cookie: '', title: 'Partyline' },
+  ];
+  const wrong: string[] = [];
+  const ask = async (n: number) => {
+    const { path, cookie, title } = pages[n % pages.length]!;
+    const answer = await fetch(server.url + path, { headers: { cookie } }).then((answer) => answer.text(), String);
+    const said = /<title>(.*?)<\/title>/.exec(answer)?.[1];
+    if (said !== title) wrong.push(`${path}: ${said ?? answer.slice(0, 100)}`);
+  };
+  for (let n = 0; n < 400; n += 16) await Promise.all(Array.from({ length: 16 }, (_, k) => ask(n + k)));
+  expect(wrong).toEqual([]);
+});

@@ -30,7 +30,7 @@ pub fn SearchPage() -> impl IntoView {
             }
         },
     );
-    let title = move || match wanted.read().q.trim() {
+    let title = match wanted.read_untracked().q.trim() {
         "" => "Search".to_owned(),
         q => format!("{q} · Search"),
     };
