@@ -4,6 +4,7 @@ mod edit;
 pub mod emoji;
 
 use crate::{
+    markdown::escape,
     mentions::EVERYONE,
     model::{Room, User},
 };
@@ -105,6 +106,19 @@ fn rank(word: &str, handle: &str, name: &str) -> Option<u8> {
     let name = name.to_lowercase();
     let begins = |text: &str| text.split(|c: char| !c.is_alphanumeric()).any(|part| part.starts_with(word));
     if begins(&name) || begins(handle) { Some(1) } else { (handle.contains(word) || name.contains(word)).then_some(2) }
+}
+
+/// The list of what is offered, as HTML: an element each, with this id and its number.
+pub fn options(list: &str, offered: &[Candidate], chosen: usize) -> String {
+    let option = |(n, found): (usize, &Candidate)| {
+        format!(
+            "<li id=\"{list}-{n}\" role=\"option\" aria-selected=\"{}\"><span class=\"sign\">{}</span> <span class=\"hint\">{}</span></li>",
+            n == chosen,
+            escape(&found.text),
+            escape(&found.name)
+        )
+    };
+    offered.iter().enumerate().map(option).collect()
 }
 
 /// Puts a candidate in the place of what was begun, and the cursor behind it and a space.

@@ -7,8 +7,9 @@ use super::{
 use crate::{
     api::{Post, Sent, Typing},
     browser,
-    complete::{bytes, emphasise},
+    complete::bytes,
     live::Live,
+    markdown::Renderer,
     mentions,
     model::{MAX_BODY_BYTES, MessageBody},
     outbox::Outbox,
@@ -214,9 +215,10 @@ fn mark_of(event: &leptos::ev::KeyboardEvent) -> Option<&'static str> {
 }
 
 fn mark_selected(field: &web_sys::HtmlTextAreaElement, mark: &str) {
+    let Some(by) = Renderer::there() else { return };
     let text = field.value();
     let at = |place: Result<Option<u32>, _>| bytes(&text, place.ok().flatten().unwrap_or_default());
-    let edit = emphasise(&text, at(field.selection_start())..at(field.selection_end()), mark);
+    let edit = (by.emphasise)(&text, at(field.selection_start())..at(field.selection_end()), mark);
     apply(field, &text, &edit);
 }
 

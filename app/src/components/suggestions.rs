@@ -2,7 +2,7 @@ use super::Actions;
 use crate::{
     browser,
     complete::{self, Begun, Candidate, Edit, bytes, units},
-    markdown::{Renderer, escape},
+    markdown::Renderer,
     pages::Rooms,
 };
 use leptos::{
@@ -107,13 +107,13 @@ impl Suggestions {
 
     fn accept(self, n: usize) {
         let candidate = self.offered.with_untracked(|offered| offered.get(n).cloned());
-        let (Some(field), Some(candidate), Some(begun)) =
-            (self.field.get_untracked(), candidate, self.begun.get_value())
+        let (Some(field), Some(candidate), Some(begun), Some(by)) =
+            (self.field.get_untracked(), candidate, self.begun.get_value(), Renderer::there())
         else {
             return;
         };
         let text = field.value();
-        let edit = complete::accept(&text, cursor(&field, &text), &begun, &candidate);
+        let edit = (by.accept)(&text, cursor(&field, &text), &begun, &candidate);
         self.close();
         apply(&field, &text, &edit);
     }
@@ -157,16 +157,7 @@ pub fn SuggestionList(
     });
     let options = move || {
         let (offered, chosen) = (suggestions.offered.read(), suggestions.chosen.get());
-        let option = |(n, found): (usize, &Candidate)| {
-            format!(
-                "<li id=\"{}\" role=\"option\" aria-selected=\"{}\"><span class=\"sign\">{}</span> <span class=\"hint\">{}</span></li>",
-                option_id(n),
-                n == chosen,
-                escape(&found.text),
-                escape(&found.name)
-            )
-        };
-        offered.iter().enumerate().map(option).collect::<String>()
+        Renderer::there().map(|by| (by.options)(LIST, &offered, chosen)).unwrap_or_default()
     };
     let on_click = move |event: leptos::ev::MouseEvent| {
         let clicked = event.target().and_then(|target| target.dyn_into::<Element>().ok());

@@ -4,7 +4,7 @@
 
 use super::{Audience, excerpt, html::html};
 use crate::{
-    complete::{Begun, Candidate, candidates, emoji},
+    complete::{Begun, Candidate, Edit, accept, candidates, emoji, emphasise, options},
     mentions::mentions,
     model::{Room, User},
 };
@@ -22,11 +22,18 @@ pub struct Renderer {
     pub emoji: fn() -> &'static str,
     /// What a word may be completed to, see [`candidates`].
     pub candidates: Candidates,
+    /// See [`options`].
+    pub options: fn(&str, &[Candidate], usize) -> String,
+    /// See [`accept`].
+    pub accept: fn(&str, usize, &Begun, &Candidate) -> Edit,
+    /// See [`emphasise`].
+    pub emphasise: fn(&str, std::ops::Range<usize>, &str) -> Edit,
 }
 
 type Candidates = fn(&Begun, &mut dyn Iterator<Item = &User>, &[Room], Option<&str>) -> Vec<Candidate>;
 
-const RENDERER: Renderer = Renderer { html, excerpt, mentions, emoji: emoji::list, candidates };
+const RENDERER: Renderer =
+    Renderer { html, excerpt, mentions, emoji: emoji::list, candidates, options, accept, emphasise };
 
 /// The chunk could not be fetched: the connection is gone, or the server is of another build by now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
