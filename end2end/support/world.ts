@@ -87,8 +87,11 @@ export class World {
   /** The members beside the room, or in the sheet that a button opens. */
   async members(page: Page): Promise<Locator> {
     const list = page.locator('#members');
-    if (!(await list.isVisible())) await page.getByRole('button', { name: /member/ }).click();
-    await expect(list).toBeVisible();
+    // A page that is still on its way shows neither.
+    await expect(async () => {
+      if (!(await list.isVisible())) await page.getByRole('button', { name: /member/ }).click({ timeout: 1_000 });
+      await expect(list).toBeVisible({ timeout: 1_000 });
+    }).toPass();
     return list;
   }
 }

@@ -1,7 +1,7 @@
 // What a room keeps in view, with and without JavaScript.
 import { unique } from '../../support/api.ts';
 import { expect, mark, test } from '../../support/fixtures.ts';
-import { RoomPage } from '../../support/pages.ts';
+import { live, RoomPage } from '../../support/pages.ts';
 
 test('who runs a room pins a message, and takes it down again', async ({ api, server, newPerson, javaScriptEnabled }) => {
   const ada = await api.register('Ada');
@@ -28,6 +28,7 @@ test('who runs a room pins a message, and takes it down again', async ({ api, se
 
   await page.reload();
   await expect(link).toBeVisible();
+  if (javaScriptEnabled) await live(api, ada, room, shown);
   const stays = javaScriptEnabled ? await mark(page) : undefined;
   await details.getByRole('button', { name: 'Unpin the message of Ada' }).click();
   await expect(link).toHaveCount(0);

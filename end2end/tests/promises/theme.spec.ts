@@ -109,7 +109,7 @@ test.describe('every page readable and every form usable without JavaScript', ()
     await his.row('line 55.').getByRole('button', { name: 'thumbs up' }).click();
     await expect(his.row('line 55.').getByRole('button', { name: /👍/, pressed: true })).toBeVisible();
     await open('line 55.');
-    await his.row('line 55.').getByRole('link', { name: 'Reply' }).click();
+    await his.row('line 55.').getByRole('link', { name: 'Reply', exact: true }).click();
     await expect(page.getByText('Replying to Ada')).toBeVisible();
     await his.say('an answer');
     await expect(his.row('an answer').locator('.quote')).toContainText('line 55.');
