@@ -29,7 +29,8 @@ test('a member joins, posts twice, and the order stays', async ({ api, server, n
   await shown.say(second);
   await expect(shown.message(second)).toHaveCount(1);
   await shown.page.reload();
-  expect(await shown.texts(/^order-(one|two)-/)).toEqual([first, second]);
+  // What had only been shown, not sent yet, is sent after all.
+  await expect.poll(() => shown.texts(/^order-(one|two)-/)).toEqual([first, second]);
 });
 
 test('a text of several lines keeps them', async ({ api, server, newPerson }) => {
