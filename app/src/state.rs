@@ -62,6 +62,8 @@ pub struct RoomState {
     /// Changes up to here are not in `changes`.
     forgotten: Position,
     pins: Vec<Pinned>,
+    /// Changes that the server was asked for and has not answered: shown, and true of nothing yet.
+    hopes: Vec<KnownEvent>,
     /// Beside the room: what is shown of one thread.
     thread: Option<Box<Self>>,
     /// Of a thread's state: the message that all but the first answer.
@@ -96,6 +98,7 @@ impl RoomState {
             changes: VecDeque::new(),
             forgotten: at,
             pins: Vec::new(),
+            hopes: Vec::new(),
             thread: None,
             of: None,
         };
@@ -337,14 +340,48 @@ impl RoomState {
         if reason != ResyncReason::Epoch && place_of(&view.page, view.newer) < self.at {
             return false;
         }
-        let following = self.following;
+        let (following, hopes) = (self.following, std::mem::take(&mut self.hopes));
         *self = Self::new(view.room, view.members, &view.page, view.older, view.newer).with_pins(view.pins);
-        self.following = following;
+        (self.following, self.hopes) = (following, hopes);
         true
     }
 
-    /// Shows at once what the server has accepted; the event that says so changes nothing more.
-    pub fn foresee(&mut self, at: Position, event: KnownEvent) {
+    /// Shows at once what the server is being asked for, until [`Self::settle`].
+    pub fn hope(&mut self, event: KnownEvent) {
+        if let Some(thread) = &mut self.thread {
+            thread.hope(event.clone());
+        }
+        self.hopes.push(event);
+    }
+
+    /// The server has answered what was hoped for: it has it at a place, or will not.
+    pub fn settle(&mut self, hoped: &KnownEvent, at: Option<Position>) {
+        self.give_up(hoped);
+        if let Some(at) = at {
+            self.foresee(at, hoped.clone());
+        }
+    }
+
+    /// A message as it will be once everything that was asked for is accepted.
+    pub fn shown(&self, message: &Arc<Message>) -> Arc<Message> {
+        let mut shown = message.clone();
+        for event in self.hopes.iter().filter(|event| changed_message(event) == Some(message.id)) {
+            change(Arc::make_mut(&mut shown), event);
+        }
+        shown
+    }
+
+    fn give_up(&mut self, hoped: &KnownEvent) {
+        if let Some(place) = self.hopes.iter().position(|hope| hope == hoped) {
+            self.hopes.remove(place);
+        }
+        if let Some(thread) = &mut self.thread {
+            thread.give_up(hoped);
+        }
+    }
+
+    /// Shows what the server has accepted; the event that says so changes nothing more.
+    fn foresee(&mut self, at: Position, event: KnownEvent) {
         if at > self.at {
             self.change(&event);
         }

@@ -43,7 +43,7 @@ pub fn lay_out<'a>(
     read: Option<Position>,
     day: impl Fn(Millis) -> i64,
 ) -> Rows {
-    let stored = state.messages().map(|message| (message.clone(), None));
+    let stored = state.messages().map(|message| (state.shown(message), None));
     let unsent = unsent.filter(|unsent| !unsent.is_in(state));
     let unsent = unsent.filter_map(|unsent| Some((Arc::new(shown_as(unsent, me?)), Some(unsent.status.clone()))));
     let first_new = read.and_then(|read| {

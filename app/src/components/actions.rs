@@ -1,4 +1,4 @@
-//! What a person can do to a message, from the browser: ask the server, then show what it accepted.
+//! What a person can do to a message, from the browser: it shows at once, and stays if the server accepts it.
 
 use crate::{
     api::{Delete, Edit, Pin, React, Sent},
@@ -124,11 +124,11 @@ impl Actions {
         self.change(React::PATH, sent, event, None);
     }
 
-    /// Replaces the text; `done` runs when the server has it.
-    pub fn edit(self, id: MessageId, body: String, done: impl Fn() + 'static) {
+    /// Replaces the text; `refused` runs if the server does not take it.
+    pub fn edit(self, id: MessageId, body: String, refused: impl Fn() + 'static) {
         let sent = Sent { body: Some(body.clone()), ..self.about(id) };
         let event = KnownEvent::MessageEdited { id, body, edited_at: browser::now() };
-        self.change(Edit::PATH, sent, event, Some(Box::new(done)));
+        self.change(Edit::PATH, sent, event, Some(Box::new(refused)));
     }
 
     /// Deletes.
@@ -152,23 +152,20 @@ impl Actions {
         Sent { room: Some(self.slug()), id: Some(id), ..Sent::default() }
     }
 
-    fn change(self, path: &'static str, sent: Sent, event: KnownEvent, done: Option<Box<dyn Fn()>>) {
+    fn change(self, path: &'static str, sent: Sent, event: KnownEvent, refused: Option<Box<dyn Fn()>>) {
         let actions = self;
+        self.state.update(|state| state.hope(event.clone()));
         spawn_local(async move {
             let outcome = within_ms(DEADLINE_MS, sent.to::<Written>(path)).await;
-            match outcome.unwrap_or(Err(ApiError::unavailable(Outcome::Unknown))) {
-                Ok(written) => {
-                    // The page may have gone on to another room meanwhile.
-                    let _ = actions.state.try_update(|state| state.foresee(written.at, event));
-                    let _ = actions.problem.try_update(String::clear);
-                    if let Some(done) = done {
-                        done();
-                    }
-                }
-                Err(error) => {
-                    let _ = actions.problem.try_set(words::sentence(&error.to_string()));
-                }
+            let outcome = outcome.unwrap_or(Err(ApiError::unavailable(Outcome::Unknown)));
+            let at = outcome.as_ref().ok().map(|written| written.at);
+            // The page may have gone on to another room meanwhile.
+            let _ = actions.state.try_update(|state| state.settle(&event, at));
+            let problem = outcome.err().map(|error| words::sentence(&error.to_string()));
+            if let (Some(_), Some(refused)) = (&problem, refused) {
+                refused();
             }
+            let _ = actions.problem.try_set(problem.unwrap_or_default());
         });
     }
 }

@@ -125,6 +125,13 @@ pub fn MessageMenu(
     });
     let edit = actions.owns(&author).then(|| {
         let (text, form) = (NodeRef::<leptos::html::Textarea>::new(), NodeRef::<leptos::html::Form>::new());
+        // What was written is still in the form.
+        let refused = move || {
+            if let (Some(menu), Some(text)) = (menu.try_get_untracked().flatten(), text.try_get_untracked().flatten()) {
+                menu.set_open(true);
+                let _ = text.focus();
+            }
+        };
         let on_key = move |event: leptos::ev::KeyboardEvent| {
             let composing = event.is_composing() || event.key_code() == 229;
             if event.key() == "Enter" && !event.shift_key() && !composing {
@@ -137,7 +144,8 @@ pub fn MessageMenu(
         let on_submit = move |event: leptos::ev::SubmitEvent| {
             event.prevent_default();
             if let Some(text) = text.get_untracked() {
-                actions.edit(id, text.value(), done);
+                done();
+                actions.edit(id, text.value(), refused);
             }
         };
         // In the browser the property holds the text and follows it, until the person has typed.

@@ -286,6 +286,50 @@ fn an_own_change_shows_before_its_event_and_only_once() {
 }
 
 #[test]
+fn what_is_asked_for_shows_at_once_and_goes_if_it_is_refused() {
+    let mut state = fresh(1);
+    let before = state.clone();
+    let shown = |state: &RoomState| {
+        let message = state.shown(state.message(id(1)).unwrap());
+        (message.body.clone(), message.deleted)
+    };
+    let edit = KnownEvent::MessageEdited { id: id(1), body: "now".into(), edited_at: 3 };
+    let delete = KnownEvent::MessageDeleted { id: id(1), by: user("ada"), reply_to: None };
+    state.hope(edit.clone());
+    assert_eq!(
+        (shown(&state), &state.message(id(1)).unwrap().body),
+        (("now".into(), false), &before.message(id(1)).unwrap().body)
+    );
+    state.hope(delete.clone());
+    assert_eq!(shown(&state), (String::new(), true));
+    state.settle(&delete, None);
+    assert_eq!(shown(&state), ("now".into(), false));
+    state.settle(&edit, None);
+    assert_eq!(state, before, "as if nothing had been asked for");
+}
+
+#[test]
+fn what_was_asked_for_and_is_accepted_stays_also_when_the_room_was_read_anew_meanwhile() {
+    let mut state = fresh(1);
+    let edit = KnownEvent::MessageEdited { id: id(1), body: "now".into(), edited_at: 3 };
+    state.hope(edit.clone());
+    let view = RoomData {
+        room: room(),
+        members: vec![],
+        page: page(vec![message(1)], place(1), false),
+        older: false,
+        newer: false,
+        read: None,
+        pins: vec![],
+        thread: None,
+    };
+    assert!(state.replace(view, ResyncReason::TooOld));
+    assert_eq!(state.shown(state.message(id(1)).unwrap()).body, "now");
+    state.settle(&edit, Some(place(2)));
+    assert_eq!((state.message(id(1)).unwrap().body.as_str(), state.hopes.len()), ("now", 0));
+}
+
+#[test]
 fn an_early_stretch_is_heard_of_from_the_moment_it_was_read() {
     // A permalink into a room where 2000 events followed: who asks since the message itself is told to read again.
     let around = short(vec![message(1), message(2)], place(2_000));

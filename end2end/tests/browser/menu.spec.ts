@@ -1,4 +1,5 @@
 // What can be done to a message, on the screen.
+import type { Page } from '@playwright/test';
 import { expect, test } from '../../support/fixtures.ts';
 import { live, RoomPage } from '../../support/pages.ts';
 
@@ -22,4 +23,70 @@ test("a message stays where it is when its menu opens, and the newest message's 
   await row('ready').hover();
   await row('ready').locator('.menu > summary').click();
   await expect(row('ready').getByRole('link', { name: 'Link' })).toBeInViewport({ ratio: 1 });
+});
+
+test.describe('changes', () => {
+  // Of what is refused browsers say so.
+  test.use({ expectedComplaints: [/status of 503/] as never });
+
+  /** What the page asks of this kind waits until the answer is given: the server's, or a refusal. */
+  async function holding(page: Page, kind: string) {
+    let answer: (accepted: boolean) => void = () => {};
+    const given = new Promise<boolean>((give) => (answer = give));
+    await page.route(`**/api/fn/${kind}`, async (route) => {
+      if (await given) return route.continue();
+      await route.fulfill({ status: 503, contentType: 'application/problem+json', body: '{"type":"unavailable","title":"Not now","status":503}' });
+    });
+    return answer;
+  }
+
+  test('an edit and a deletion are seen before the server has answered', async ({ api, server, newPerson }) => {
+    const ada = await api.register('Ada');
+    const room = await api.room(ada);
+    await api.post(ada, room, 'as it was');
+    const shown = await new RoomPage(await newPerson(ada)).open(server.url, room);
+    await live(api, ada, room, shown);
+    const { page } = shown;
+    const [edit, remove] = [await holding(page, 'edit'), await holding(page, 'delete')];
+    await shown.row('as it was').getByLabel('Actions for the message of Ada').click();
+    await shown.row('as it was').getByText('Edit', { exact: true }).click();
+    await shown.row('as it was').getByRole('textbox', { name: 'New text' }).fill('as it is');
+    await page.keyboard.press('Enter');
+    await expect(shown.message('as it is')).toHaveCount(1);
+    await expect(shown.composer).toBeFocused();
+    edit(true);
+    await expect.poll(async () => (await api.history(room, ada)).map(({ body }) => body)).toContain('as it is');
+    await shown.row('as it is').getByLabel('Actions for the message of Ada').click();
+    await shown.row('as it is').getByRole('button', { name: 'Delete' }).click();
+    await expect(shown.message('as it is')).toHaveCount(0);
+    await expect(page.getByText('This message was deleted.')).toBeVisible();
+    remove(true);
+    await expect.poll(async () => (await api.history(room, ada)).map(({ body }) => body)).not.toContain('as it is');
+  });
+
+  test('what is refused is as it was, and the text of a refused edit is not lost', async ({ api, server, newPerson }) => {
+    const ada = await api.register('Ada');
+    const room = await api.room(ada);
+    await api.post(ada, room, 'as it was');
+    const shown = await new RoomPage(await newPerson(ada)).open(server.url, room);
+    await live(api, ada, room, shown);
+    const { page } = shown;
+    for (const kind of ['delete', 'edit']) {
+      const answer = await holding(page, kind);
+      await shown.row('as it was').getByLabel('Actions for the message of Ada').click();
+      if (kind === 'edit') {
+        await shown.row('as it was').getByText('Edit', { exact: true }).click();
+        await shown.row('as it was').getByRole('textbox', { name: 'New text' }).fill('much better');
+        await page.keyboard.press('Enter');
+      } else {
+        await shown.row('as it was').getByRole('button', { name: 'Delete' }).click();
+      }
+      await expect(shown.message('as it was')).toHaveCount(0);
+      answer(false);
+      await expect(shown.message('as it was')).toHaveCount(1);
+      await expect(page.getByRole('alert')).toBeVisible();
+    }
+    await expect(shown.row('as it was').getByRole('textbox', { name: 'New text' })).toHaveValue('much better');
+    await expect(shown.row('as it was').getByRole('textbox', { name: 'New text' })).toBeFocused();
+  });
 });
