@@ -15,7 +15,7 @@ addEventListener('fetch', (event) => {
   const { origin, pathname } = new URL(request.url);
   if (request.method !== 'GET' || origin !== location.origin) return;
   if (request.mode === 'navigate') {
-    event.respondWith(page(event, /^\/(rooms\/[^/]+)?$/.test(pathname)));
+    event.respondWith(page(event, isPage(pathname)));
   } else if (isFile(pathname)) {
     event.respondWith(file(event));
   }
@@ -23,6 +23,7 @@ addEventListener('fetch', (event) => {
 
 addEventListener('message', (event) => event.waitUntil(Promise.all(event.data.map(keepSeen))));
 
+const isPage = (pathname) => /^\/(rooms\/[^/]+)?$/.test(pathname);
 const isFile = (pathname) => /^\/pkg\/|^\/[^/]+\.(svg|png|js|webmanifest)$/.test(pathname);
 
 async function page(event, keeps) {
@@ -76,14 +77,27 @@ async function file(event) {
   }
 }
 
-/** A file that a page has loaded, maybe past this worker. */
+/** A file that a page has loaded, maybe past this worker; or a page that was opened from another one. */
 async function keepSeen(address) {
-  const { origin, pathname, href } = new URL(address);
-  if (origin !== location.origin || !isFile(pathname)) return;
+  const url = new URL(address);
+  const { origin, pathname, href } = url;
+  if (origin !== location.origin) return;
+  if (isPage(pathname)) return keepOpened(url);
+  if (!isFile(pathname)) return;
   const files = await caches.open(FILES);
   if (await files.match(href, { ignoreVary: true })) return;
   const answer = await fetch(href).catch(() => undefined);
   if (answer?.ok) await keepFile(files, { url: href }, answer);
+}
+
+/** As it is when it is opened anew; not again within a minute. */
+async function keepOpened(url) {
+  url.search = '';
+  const before = await kept(url.href);
+  if (before && Date.now() - Date.parse(before.headers.get('date')) < 60_000) return;
+  const answer = await fetch(url.href, { headers: { accept: 'text/html' } }).catch(() => undefined);
+  const viewer = answer?.headers.get(VIEWER);
+  if (viewer && answer.ok) await keep({ url: url.href }, viewer, answer);
 }
 
 /** A new version of the site does not fit pages, nor chunks, of the one before. */
@@ -103,7 +117,9 @@ async function keepFile(files, request, answer) {
 
 function nothing() {
   const text = `<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>No connection · Partyline</title><h1>No connection</h1>
-<p>This page was not open before, so it cannot be shown without a network. Nothing is lost: try again in a moment.</p>`;
+<title>No connection · Partyline</title><link rel="stylesheet" href="/pkg/partyline.css">
+<body><main class="entry"><h1>No connection</h1>
+<p>This page was not open before, so it cannot be shown without a network. Nothing is lost.</p>
+<div class="actions"><a class="button primary" href="">Try again</a><a class="button" href="/">Your rooms</a></div></main>`;
   return new Response(text, { status: 503, headers: { 'content-type': 'text/html; charset=utf-8' } });
 }

@@ -592,7 +592,7 @@ impl MessageBody {
         // PostgreSQL's text cannot hold NUL: both stores refuse it alike by never getting it.
         let text = text.replace('\0', "").replace("\r\n", "\n").replace('\r', "\n");
         let text = text.trim_end();
-        if text.trim_start().is_empty() {
+        if text.chars().all(|c| c.is_whitespace() || names::deceives(c)) {
             return Err(BadBody::Empty);
         }
         if text.len() > MAX_BODY_BYTES {

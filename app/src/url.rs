@@ -96,9 +96,12 @@ pub fn directory(q: &str, archived: bool, after: Option<&str>) -> String {
     if fields.is_empty() { "/rooms".into() } else { format!("/rooms?{fields}") }
 }
 
+/// What an address asks for to see the newest messages.
+pub const LATEST: &str = "1";
+
 /// A room's newest messages, however much of them is unread.
-pub fn latest(slug: &str) -> String {
-    format!("{}?latest=1", room(slug))
+pub fn latest(slug: &str, again: bool) -> String {
+    format!("{}?latest={}", room(slug), if again { "2" } else { LATEST })
 }
 
 /// One message, in the middle of the history around it.

@@ -43,6 +43,13 @@ export class RoomPage {
     await this.send.click();
   }
 
+  /** In the message's menu, which is open. */
+  async delete(text: string): Promise<void> {
+    const row = this.row(text);
+    await row.getByText('Delete…').click();
+    await row.getByRole('button', { name: 'Delete for everyone' }).click();
+  }
+
   async join(): Promise<void> {
     await this.page.getByRole('button', { name: /^Join #/ }).click();
     await this.composer.waitFor();

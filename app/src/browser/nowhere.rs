@@ -90,6 +90,16 @@ pub fn keep_focus(_within: &str) {}
 /// Nothing to scroll.
 pub fn scroll_into_view(_element: &Element) {}
 
+/// No number.
+pub fn number_of(_element: &Element, _property: &str) -> Option<u32> {
+    None
+}
+
+/// There is one.
+pub fn online() -> bool {
+    true
+}
+
 /// No clipboard.
 pub fn copy(_element: &Element) -> bool {
     false

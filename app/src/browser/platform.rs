@@ -146,6 +146,17 @@ pub fn keep_focus(within: &str) {
     });
 }
 
+/// A number that was put on an element as this property.
+pub fn number_of(element: &Element, property: &str) -> Option<u32> {
+    let value = js_sys::Reflect::get(element, &property.into()).ok()?.as_f64()?;
+    Some(value as u32)
+}
+
+/// Whether there is a network, as far as the browser knows.
+pub fn online() -> bool {
+    window().navigator().on_line()
+}
+
 /// Scrolls as little as it takes to see an element.
 pub fn scroll_into_view(element: &Element) {
     scroll_to(element, ScrollLogicalPosition::Nearest);

@@ -11,6 +11,7 @@ use crate::{
     words,
 };
 use leptos::{prelude::*, server_fn::ServerFn, task::spawn_local};
+use std::fmt::Display;
 
 /// How long the server may take.
 const DEADLINE_MS: u64 = 15_000;
@@ -61,6 +62,11 @@ impl Actions {
     /// The user name of who is signed in.
     pub fn me(self) -> Option<String> {
         self.me.with_value(|me| me.as_ref().map(|me| me.username.clone()))
+    }
+
+    /// What a text that is begun here is kept under, for this person alone: others may use the same browser.
+    pub fn draft_key(self, of: impl Display) -> String {
+        format!("partyline.draft.{}.{of}", self.me().unwrap_or_default())
     }
 
     /// The user names of who is in the room.
@@ -153,6 +159,10 @@ impl Actions {
     }
 
     fn change(self, path: &'static str, sent: Sent, event: KnownEvent, refused: Option<Box<dyn Fn()>>) {
+        if !browser::online() {
+            // Nobody was asked.
+            return self.problem.set("There is no connection: this was not changed.".into());
+        }
         let actions = self;
         self.state.update(|state| state.hope(event.clone()));
         spawn_local(async move {

@@ -36,7 +36,7 @@ pub fn Composer(
     let room = actions.state().with_untracked(|state| state.id());
     let placeholder = move || format!("Message {}", actions.room_called());
     let (form, text) = (NodeRef::<html::Form>::new(), NodeRef::<html::Textarea>::new());
-    let draft_key = StoredValue::new(format!("partyline.draft.{room}"));
+    let draft_key = StoredValue::new(actions.draft_key(room));
     let told = StoredValue::new(0_i64);
     // The text that was asked about: sent again as it is, it goes.
     let asked = StoredValue::new(String::new());
@@ -100,6 +100,9 @@ pub fn Composer(
             if let Some(form) = form.get_untracked() {
                 let _ = form.request_submit();
             }
+        } else if event.key() == "Escape" && actions.reply_to().get_untracked().is_some() {
+            event.prevent_default();
+            actions.reply_to().set(None);
         } else if event.key() == "ArrowUp" && text.get_untracked().is_some_and(|t| t.value().is_empty()) {
             event.prevent_default();
             edit_last(actions);
@@ -224,7 +227,11 @@ fn mark_selected(field: &web_sys::HtmlTextAreaElement, mark: &str) {
 
 /// One's own message is the newest: that is where one wants to be.
 fn show_end() {
-    if let Ok(Some(scroller)) = document().query_selector(".scroller") {
+    let element = |selector| document().query_selector(selector).ok().flatten();
+    if let Some(link) = element(".timeline > a.jump") {
+        // The stretch that is shown ends before it.
+        link.unchecked_into::<web_sys::HtmlElement>().click();
+    } else if let Some(scroller) = element(".scroller") {
         scroller.set_scroll_top(0);
     }
 }

@@ -43,6 +43,11 @@ pub fn MessageMenu(
             // What the menu is in stays open.
             event.stop_propagation();
             keep_in_place(anchor, id);
+            let from_field =
+                event.target().is_some_and(|target| target.dyn_into::<web_sys::HtmlTextAreaElement>().is_ok());
+            if from_field {
+                return done();
+            }
             close();
             if let Some(summary) = menu.get_untracked().and_then(|menu| menu.first_element_child()) {
                 let _ = summary.unchecked_into::<web_sys::HtmlElement>().focus();
@@ -114,13 +119,18 @@ pub fn MessageMenu(
     let delete = actions.may_delete(&author).then(|| {
         let on_click = move |event: leptos::ev::MouseEvent| {
             event.prevent_default();
+            done();
             actions.delete(id);
         };
+        // Twice, since it cannot be undone.
         view! {
-            <form method="post" action=Delete::url()>
-                {ids()}
-                <button class="button quiet danger" on:click=on_click>"Delete"</button>
-            </form>
+            <details class="delete">
+                <summary class="button quiet danger">"Delete…"</summary>
+                <form method="post" action=Delete::url()>
+                    {ids()}
+                    <button class="button danger" on:click=on_click>"Delete for everyone"</button>
+                </form>
+            </details>
         }
     });
     let edit = actions.owns(&author).then(|| {

@@ -1,7 +1,7 @@
 use super::{Actions, Avatar, Clock, Day, Marked, MessageMenu, Reactions};
 use crate::{
     mentions::may_name,
-    model::{Message, MessageId},
+    model::{Message, MessageId, User},
     outbox::{Outbox, Status},
     timeline::{Row, Rows},
     url, words,
@@ -37,12 +37,21 @@ pub fn MessageRow(
     let author = message.with_untracked(|message| message.author.clone());
     let name = author.display_name.clone();
     let own = actions.owns(&author);
+    // Whoever may call themselves what others are called is told from them.
+    let alike = |user: &User| user.id != author.id && user.display_name.eq_ignore_ascii_case(&author.display_name);
+    let namesake = actions.state().with_untracked(|state| state.members().iter().any(|member| alike(&member.user)));
+    let note = match (author.guest, namesake) {
+        (true, _) => "Guest".into(),
+        (false, true) => format!("@{}", author.username),
+        _ => String::new(),
+    };
     let head = move || {
-        let author = author.clone();
+        let (author, note) = (author.clone(), note.clone());
         opens_group.get().then(|| {
             view! {
                 <Avatar user=author.clone() />
                 <span class="author" title=format!("@{}", author.username)>{author.display_name.clone()}</span>
+                {(!note.is_empty()).then(|| view! { <span class="hint">{note}</span> })}
             }
         })
     };

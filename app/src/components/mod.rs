@@ -3,6 +3,7 @@
 mod account;
 mod actions;
 mod anchor;
+mod arrival;
 mod avatar;
 mod banner;
 mod beside;

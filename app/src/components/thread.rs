@@ -165,7 +165,7 @@ fn Answer(actions: Actions, of: MessageId) -> impl IntoView {
     let outbox = use_context::<Outbox>();
     let room = actions.state().with_untracked(RoomState::id);
     let (form, text) = (NodeRef::<html::Form>::new(), NodeRef::<html::Textarea>::new());
-    let draft_key = StoredValue::new(format!("partyline.draft.{of}"));
+    let draft_key = StoredValue::new(actions.draft_key(of));
     // Somebody may have been quicker than the script.
     let here = format!("#thread-compose:has([value='{of}']) textarea");
     let typed = element(&here).map(|field| (field.unchecked_into::<HtmlTextAreaElement>().value(), focused_in(&here)));

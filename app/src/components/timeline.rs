@@ -1,4 +1,9 @@
-use super::{Actions, Hydrated, MessageRow, anchor::Anchor, copy::copy_code};
+use super::{
+    Actions, Hydrated, MessageRow,
+    anchor::Anchor,
+    arrival::{self, Arrival},
+    copy::copy_code,
+};
 use crate::{
     api,
     browser::{self, sleep_ms},
@@ -33,6 +38,8 @@ pub fn Timeline(
     highlight: Option<MessageId>,
     /// Up to where the reader had read when the page was opened, if there was more.
     read: Option<Position>,
+    /// What the address asks for to see the newest, if it does.
+    latest: Option<String>,
 ) -> impl IntoView {
     let state = actions.state();
     let slug = StoredValue::new(actions.slug());
@@ -65,7 +72,7 @@ pub fn Timeline(
             read_stretch(actions, reading, quiet, anchor, false);
         }
     };
-    let on_scroll = move |_| {
+    let scrolled = move || {
         let Some(scroller) = scroller.get_untracked() else { return };
         let from_end = -scroller.scroll_top();
         let at_end = from_end < NEAR_PX;
@@ -91,35 +98,37 @@ pub fn Timeline(
             scroller.set_scroll_top(0);
         }
     };
-    if highlight.is_none() && read.is_some() {
-        // Where reading goes on. One that is in view already moves nothing.
-        Effect::new(move || {
-            if let Some(row) = document().get_element_by_id("new") {
-                browser::scroll_into_view(&row);
+    let first_new = rows.with_untracked(|rows| rows.order.iter().find(|id| rows.by_id[id].opens_new).copied());
+    let arrival = match (highlight, first_new) {
+        (Some(id), _) => Arrival::At(id),
+        (None, Some(id)) if latest.is_none() => Arrival::Unread(id),
+        _ => Arrival::End,
+    };
+    let view = arrival::number();
+    // Before that nothing is seen: the page may still stand where another room was read.
+    let arrived = RwSignal::new(false);
+    Effect::new(move || {
+        arrival.arrive(view, scroller, anchor, move || {
+            if arrived.try_set(true).is_none() {
+                scrolled();
             }
         });
-    }
+    });
     let live = use_context::<Live>();
     Effect::new(move || {
-        let Some(live) = live.filter(|live| live.visible().get() && left_at.get().is_none()) else { return };
+        let here = move |live: &Live| arrived.get() && live.visible().get() && left_at.get().is_none();
+        let Some(live) = live.filter(here) else { return };
         // As far as the stretch goes; what came to nothing after it is read with it.
         let seen = state.with(|state| if state.newer() { state.last() } else { Some(state.at()) });
         if let Some(at) = seen {
             live.seen(state.with_untracked(|state| state.id()), slug.get_value(), at);
         }
     });
-    if let Some(id) = highlight {
-        Effect::new(move || {
-            if let Some(row) = document().get_element_by_id(&format!("m-{id}")) {
-                browser::scroll_to_middle(&row);
-            }
-        });
-    }
     let older = Memo::new(move |_| state.with(|state| state.older().then(|| state.first()).flatten()));
     let newer = Memo::new(move |_| state.with(|state| state.newer().then(|| state.last()).flatten()));
     view! {
         <div class="timeline">
-            <div class="scroller" node_ref=scroller on:scroll=on_scroll on:click=|event| copy_code(&event) tabindex="0" role="region" aria-label="Message history">
+            <div class="scroller" node_ref=scroller on:scroll=move |_| scrolled() prop:partylineView=view on:click=|event| copy_code(&event) tabindex="0" role="region" aria-label="Message history">
                 <div class="history">
                     {move || match older.get() {
                         Some(at) => {
@@ -169,7 +178,9 @@ pub fn Timeline(
             </div>
             {move || match (newer.get(), missed.get()) {
                 (Some(_), _) => {
-                    Some(view! { <a class="button jump" href=url::latest(&slug.get_value())>"Jump to latest ↓"</a> }.into_any())
+                    // Once more, from where it was asked for before, is another address.
+                    let href = url::latest(&slug.get_value(), latest.as_deref() == Some(url::LATEST));
+                    Some(view! { <a class="button jump" href=href>"Jump to latest ↓"</a> }.into_any())
                 }
                 (None, Some(missed)) => {
                     Some(

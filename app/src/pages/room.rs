@@ -1,7 +1,8 @@
 use super::NotFoundPage;
 use crate::{
     api::{self, RoomData},
-    components::{Actions, Banner, Composer, JoinBar, Kept, MemberList, RoomHeader, Timeline, beside},
+    browser,
+    components::{Actions, Banner, Composer, Hydrated, JoinBar, Kept, MemberList, RoomHeader, Timeline, beside},
     direct::called,
     error::ApiError,
     json::Brought,
@@ -23,7 +24,7 @@ struct Wanted {
     /// `None`: the address names a message by what cannot be an id.
     history: Option<HistoryQuery>,
     /// The newest messages, however many before them are unread.
-    latest: bool,
+    latest: Option<String>,
     reply_to: Option<MessageId>,
     /// Beside the room: what answers this message.
     thread: Option<MessageId>,
@@ -35,11 +36,11 @@ struct Wanted {
 pub fn RoomPage() -> impl IntoView {
     let wanted = wanted();
     let view = Resource::<_, Brought>::new_with_options(
-        move || wanted.with(|wanted| (wanted.slug.clone(), wanted.history.clone(), wanted.latest)),
+        move || wanted.with(|wanted| (wanted.slug.clone(), wanted.history.clone(), wanted.latest.clone())),
         move |(slug, history, latest)| async move {
             match history {
                 Some(history) => {
-                    let from_unread = !latest && history == HistoryQuery::default();
+                    let from_unread = latest.is_none() && history == HistoryQuery::default();
                     let view = api::room_view(slug, history, from_unread).await;
                     #[cfg(feature = "ssr")]
                     let view = api::with_thread(view?, wanted.with_untracked(|wanted| wanted.thread)).await;
@@ -84,7 +85,7 @@ fn wanted() -> Memo<Wanted> {
                 limit: None,
                 at_least: query.parsed("at_least"),
             }),
-            latest: query.get("latest").is_some(),
+            latest: query.get("latest").map(str::to_owned),
             reply_to: query.parsed("reply_to"),
             thread: query.parsed("thread"),
             kept: Kept::of(&query),
@@ -116,8 +117,6 @@ fn RoomBody(view: RoomData, wanted: Memo<Wanted>) -> impl IntoView {
         }
     });
     let joined = Memo::new(move |_| actions.role().is_some());
-    // Who reads an old stretch writes where its end is.
-    let at_end = Memo::new(move |_| !state.with(RoomState::newer));
     let archived = Memo::new(move |_| actions.archived());
     // In a thread it was not tried here.
     let kept = if wanted.thread.is_some() && actions.may_write() { Kept::default() } else { wanted.kept };
@@ -127,11 +126,10 @@ fn RoomBody(view: RoomData, wanted: Memo<Wanted>) -> impl IntoView {
         <main id="main" class="room" tabindex="-1">
             <RoomHeader state />
             <Banner />
-            <Timeline actions highlight read />
-            {move || match (joined.get() && !archived.get(), at_end.get()) {
-                (true, true) => view! { <Composer actions kept=kept.clone() /> }.into_any(),
-                (true, false) => ().into_any(),
-                (false, _) => view! { <JoinBar actions kept=kept.clone() /> }.into_any(),
+            <Timeline actions highlight read latest=wanted.latest />
+            {move || match joined.get() && !archived.get() {
+                true => view! { <Composer actions kept=kept.clone() /> }.into_any(),
+                false => view! { <JoinBar actions kept=kept.clone() /> }.into_any(),
             }}
         </main>
         {beside(actions, thread_wanted)}
@@ -142,6 +140,13 @@ fn RoomBody(view: RoomData, wanted: Memo<Wanted>) -> impl IntoView {
 #[component]
 fn Trouble(error: ApiError) -> impl IntoView {
     let again = leptos_router::hooks::use_location().pathname;
+    let switched = Hydrated::signal().get_untracked();
+    Effect::new(move || {
+        // Opened from another room, it may have been kept for this: see offline-worker.js.
+        if switched && !browser::online() {
+            let _ = window().location().reload();
+        }
+    });
     // Nobody has tried to change anything: what matters is that nothing is gone.
     let (what, why) = match error {
         ApiError::Unavailable { .. } => (

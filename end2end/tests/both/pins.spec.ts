@@ -58,7 +58,7 @@ test('who only writes here sees what is pinned, and leaves it there', async ({ a
   const row = page.locator(`#m-${posted.id}`);
   await expect(row.getByText('Pinned', { exact: true })).toBeVisible();
   await row.getByLabel('Actions for the message of Lin').click();
-  await expect(row.getByRole('button', { name: 'Delete' })).toBeVisible();
+  await expect(row.getByText('Delete…')).toBeVisible();
   await expect(page.getByRole('button', { name: /^(Pin|Unpin)/ })).toHaveCount(0);
   await details.getByRole('link', { name: 'Lin keep this' }).click();
   await expect(page).toHaveURL(`${server.url}/rooms/${room.slug}/m/${posted.id}`);

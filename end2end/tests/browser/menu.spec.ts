@@ -57,7 +57,7 @@ test.describe('changes', () => {
     edit(true);
     await expect.poll(async () => (await api.history(room, ada)).map(({ body }) => body)).toContain('as it is');
     await shown.row('as it is').getByLabel('Actions for the message of Ada').click();
-    await shown.row('as it is').getByRole('button', { name: 'Delete' }).click();
+    await shown.delete('as it is');
     await expect(shown.message('as it is')).toHaveCount(0);
     await expect(page.getByText('This message was deleted.')).toBeVisible();
     remove(true);
@@ -79,7 +79,7 @@ test.describe('changes', () => {
         await shown.row('as it was').getByRole('textbox', { name: 'New text' }).fill('much better');
         await page.keyboard.press('Enter');
       } else {
-        await shown.row('as it was').getByRole('button', { name: 'Delete' }).click();
+        await shown.delete('as it was');
       }
       await expect(shown.message('as it was')).toHaveCount(0);
       answer(false);

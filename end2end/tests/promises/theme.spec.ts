@@ -114,7 +114,7 @@ test.describe('every page readable and every form usable without JavaScript', ()
     await his.say('an answer');
     await expect(his.row('an answer').locator('.quote')).toContainText('line 55.');
     await open('an answer');
-    await his.row('an answer').getByRole('button', { name: 'Delete' }).click();
+    await his.delete('an answer');
     await expect(his.message('an answer')).toHaveCount(0);
     await page.getByText('Add a file').click();
     await page.getByLabel('File', { exact: true }).setInputFiles({ name: 'pier.png', mimeType: 'image/png', buffer: png(60, 40) });
