@@ -127,7 +127,7 @@ impl Actions {
     /// Replaces the text; `done` runs when the server has it.
     pub fn edit(self, id: MessageId, body: String, done: impl Fn() + 'static) {
         let sent = Sent { body: Some(body.clone()), ..self.about(id) };
-        let event = KnownEvent::MessageEdited { id, body, edited_at: browser::now() };
+        let event = KnownEvent::MessageEdited { id, body, edited_at: browser::now(), posted_at: None };
         self.change(Edit::PATH, sent, event, Some(Box::new(done)));
     }
 
