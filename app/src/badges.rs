@@ -103,8 +103,8 @@ impl Badges {
     }
 
     /// Something happened in a room.
-    pub fn heard(&mut self, room: RoomId, at: Position, event: &Event, me: &User) {
-        let Some(badge) = self.0.get_mut(&room).filter(|badge| badge.upto < at) else { return };
+    pub fn heard(&mut self, room: RoomId, at: Position, event: &Event, me: &User) -> Known {
+        let Some(badge) = self.0.get_mut(&room).filter(|badge| badge.upto < at) else { return Known::Enough };
         badge.upto = at;
         match event {
             Event::Known(KnownEvent::MessagePosted { message }, _) if message.author.id != me.id => {
@@ -115,8 +115,11 @@ impl Badges {
                 badge.heard.push_back(Heard { at, id: message.id, mentions_me });
             }
             Event::Known(KnownEvent::MessageDeleted { id, .. }, _) => badge.heard.retain(|heard| heard.id != *id),
+            // What is gone need not be read.
+            Event::Known(KnownEvent::MessagesExpired { up_to }, _) => return badge.read_to(*up_to),
             _ => {}
         }
+        Known::Enough
     }
 
     /// One has read a room up to here, in this tab or elsewhere.
@@ -260,6 +263,24 @@ mod tests {
         badges.heard(room, at(1), &posted(id, 1, &lin, "@ada"), &ada);
         badges.heard(room, at(2), &KnownEvent::MessageDeleted { id, by: lin, reply_to: None }.into(), &ada);
         assert_eq!(badges.total(), Count::default());
+    }
+
+    #[test]
+    fn what_has_become_too_old_unread_need_not_be_read() {
+        let (room, ada, lin) = (RoomId::new(), user("ada"), user("lin"));
+        let mut badges = Badges::default();
+        badges.counted(&[counted(room, 1, 5, 2, 1)]);
+        for offset in [6, 7] {
+            badges.heard(room, at(offset), &posted(MessageId::new(), offset, &lin, "@ada"), &ada);
+        }
+        let expired = |up_to| KnownEvent::MessagesExpired { up_to: at(up_to) }.into();
+        assert_eq!(
+            badges.heard(room, at(8), &expired(3), &ada),
+            Known::CountAgain,
+            "how many are left is the server's"
+        );
+        assert_eq!(badges.heard(room, at(9), &expired(6), &ada), Known::Enough);
+        assert_eq!(badges.of(room), Count { unread: 1, mentions: 1 });
     }
 
     #[test]

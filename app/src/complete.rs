@@ -152,6 +152,7 @@ mod tests {
             members: 1,
             topic: String::new(),
             archived: false,
+            keep_days: 0,
         }
     }
 

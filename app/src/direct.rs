@@ -54,6 +54,7 @@ mod tests {
             members: 3,
             topic: String::new(),
             archived: false,
+            keep_days: 0,
         };
         assert_eq!(called(&room, Some("ada")), "@eve, @lin");
         assert_eq!(called(&room, None), "@ada, @eve, @lin");

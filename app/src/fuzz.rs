@@ -42,6 +42,7 @@ pub fn server_frame(data: &[u8]) {
             members: 0,
             topic: String::new(),
             archived: false,
+            keep_days: 0,
         };
         let mut room = state::RoomState::new(room, vec![], &page, false, false);
         let before = room.at();

@@ -34,6 +34,8 @@ pub const MAX_BODY_BYTES: usize = 16 * 1024;
 pub const MAX_ROOM_NAME_CHARS: usize = 80;
 /// Longest topic of a room, in characters.
 pub const MAX_TOPIC_CHARS: usize = 250;
+/// Longest time that a room's messages are kept if they are not kept for ever, in days.
+pub const MAX_KEEP_DAYS: u32 = 3650;
 /// Longest display name, in characters.
 pub const MAX_DISPLAY_NAME_CHARS: usize = 60;
 /// Shortest password, in characters.
@@ -214,7 +216,8 @@ pub enum Role {
     Member,
     /// Also deletes anyone's messages, lets members in and takes them out, and says what the room is called and about.
     Moderator,
-    /// Also says who is a moderator or an owner, who may see the room, and whether it is archived.
+    /// Also says who is a moderator or an owner, who may see the room, how long messages are kept, and whether it is
+    /// archived.
     Owner,
 }
 
@@ -284,6 +287,9 @@ pub struct Room {
     /// It is read, and nothing happens in it any more.
     #[serde(default)]
     pub archived: bool,
+    /// So many days its messages are kept; 0: for ever.
+    #[serde(default)]
+    pub keep_days: u32,
 }
 
 /// What somebody has not read of a room that they are in.
@@ -463,6 +469,9 @@ tagged! { "kind", "KnownEvent";
             body: String,
             /// When.
             edited_at: Millis,
+            /// Where it was posted, for whoever has to know how old it is and does not have it.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            posted_at: Option<Position>,
         },
         /// A message was deleted.
         MessageDeleted {
@@ -508,6 +517,11 @@ tagged! { "kind", "KnownEvent";
             /// Who did it.
             by: User,
         },
+        /// The room's messages have become too old, up to there: nothing of them remains.
+        MessagesExpired {
+            /// This one too.
+            up_to: Position,
+        },
         /// The room is called, about, or seen by, something else.
         RoomChanged(RoomChanged),
         /// Somebody became a member, or one of another role.
@@ -534,6 +548,15 @@ impl Event {
             Self::Known(KnownEvent::MessagePosted { message }, _) => Some(message.id),
             Self::Known(KnownEvent::MessageEdited { id, .. }, _) => Some(*id),
             _ => None,
+        }
+    }
+
+    /// Whether this event, which happened at `at`, carries the text of a message that was posted at or before `up_to`.
+    pub fn is_text_up_to(&self, at: Position, up_to: Position) -> bool {
+        match self {
+            Self::Known(KnownEvent::MessagePosted { .. }, _) => at <= up_to,
+            Self::Known(KnownEvent::MessageEdited { posted_at, .. }, _) => posted_at.unwrap_or(at) <= up_to,
+            _ => false,
         }
     }
 

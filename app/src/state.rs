@@ -61,6 +61,8 @@ pub struct RoomState {
     changes: VecDeque<(Position, KnownEvent)>,
     /// Changes up to here are not in `changes`.
     forgotten: Position,
+    /// Messages up to here have become too old: there are none any more.
+    expired: Position,
     pins: Vec<Pinned>,
     /// Changes that the server was asked for and has not answered: shown, and true of nothing yet.
     hopes: Vec<KnownEvent>,
@@ -92,11 +94,13 @@ impl RoomState {
             places: HashMap::new(),
             at,
             promised: None,
-            older,
+            // Of a stretch that ends early nothing may be left: what is read next is not known to be the room's beginning.
+            older: older || newer && page.messages.is_empty(),
             newer,
             following: true,
             changes: VecDeque::new(),
             forgotten: at,
+            expired: Position::START,
             pins: Vec::new(),
             hopes: Vec::new(),
             thread: None,
@@ -122,8 +126,9 @@ impl RoomState {
         self.pins.iter().any(|(pin, message)| *pin == id && message.is_none())
     }
 
-    /// A pinned message was read.
-    pub fn learn_pinned(&mut self, page: &MessagePage) {
+    /// A pinned message was read; no page: it is not there any more.
+    pub fn learn_pinned(&mut self, id: MessageId, page: Option<&MessagePage>) {
+        let Some(page) = page else { return self.pins.retain(|(pin, _)| *pin != id) };
         if as_of(page) < self.forgotten {
             return;
         }
@@ -138,8 +143,10 @@ impl RoomState {
                 pin.1 = Some(Arc::new(message));
             }
         }
-        // Whoever pinned it did not know yet that it was deleted.
-        self.pins.retain(|(_, message)| message.as_ref().is_none_or(|message| !message.deleted));
+        // Whoever pinned it did not know yet that it was deleted, or has become too old.
+        let expired = self.expired;
+        let stands = |message: &Arc<Message>| !message.deleted && message.at > expired;
+        self.pins.retain(|(_, message)| message.as_ref().is_none_or(stands));
     }
 
     /// The room.
@@ -198,12 +205,12 @@ impl RoomState {
     /// Shows a thread beside the room.
     pub fn open(&mut self, read: &Thread) -> Merged {
         let Thread { message, page } = read;
-        if as_of(page) < self.forgotten {
+        if as_of(page) < self.forgotten || message.at <= self.expired {
             return Merged::Behind;
         }
         let mut thread = Self::new(self.room.clone(), vec![], page, page.more, false);
         thread.insert_all(std::slice::from_ref(message), as_of(page));
-        (thread.of, thread.following) = (Some(message.id), false);
+        (thread.of, thread.following, thread.expired) = (Some(message.id), false, self.expired);
         for (at, event) in &self.changes {
             thread.hear(*at, event);
         }
@@ -400,7 +407,9 @@ impl RoomState {
 
     fn insert_all(&mut self, messages: &[Message], counted: Position) {
         for message in messages {
-            if let Entry::Vacant(place) = self.places.entry(message.id) {
+            if message.at <= self.expired {
+                self.older = false;
+            } else if let Entry::Vacant(place) = self.places.entry(message.id) {
                 place.insert(Place { at: message.at, counted });
                 self.messages.insert(message.at, Arc::new(message.clone()));
             }
@@ -446,6 +455,7 @@ impl RoomState {
             }
             KnownEvent::RoomCreated { by } => self.join(by, Role::Owner),
             KnownEvent::RoomChanged(RoomChanged { change, .. }) => self.room.change(change),
+            KnownEvent::MessagesExpired { up_to } => self.expire(up_to),
             change => {
                 self.change(&change);
                 self.changed(at, change);
@@ -486,6 +496,20 @@ impl RoomState {
         if let Some(message) = self.messages.get_mut(&place.at).map(Arc::make_mut) {
             message.replies = if more { message.replies + 1 } else { message.replies.saturating_sub(1) };
         }
+    }
+
+    /// Nothing remains of what was posted up to there, and so there is nothing before what was posted after it.
+    fn expire(&mut self, up_to: Position) {
+        self.expired = self.expired.max(up_to);
+        while let Some(oldest) = self.messages.first_entry()
+            && *oldest.key() <= up_to
+        {
+            self.places.remove(&oldest.remove().id);
+            // See `new`.
+            self.older = self.newer && self.messages.is_empty();
+        }
+        self.pins.retain(|(_, message)| message.as_ref().is_none_or(|message| message.at > up_to));
+        self.thread = self.thread.take().filter(|thread| thread.of.is_some_and(|id| thread.places.contains_key(&id)));
     }
 
     fn join(&mut self, user: User, role: Role) {

@@ -51,6 +51,7 @@ mod tests {
             members: 1,
             topic: String::new(),
             archived: false,
+            keep_days: 0,
         };
         names.iter().map(room).collect()
     }

@@ -106,6 +106,7 @@ mod tests {
             members: 0,
             topic: String::new(),
             archived: false,
+            keep_days: 0,
         };
         let at = Position::new(1, 99);
         let page = MessagePage { messages, at, as_of: at, more: false };

@@ -112,6 +112,7 @@ pub fn explain_settings(form: &str, code: &str) -> &'static str {
         ("change", "invalid") => {
             "A name has 1 to 80 characters, a letter or digit among them, and a topic 250 at most; all of them visible."
         }
+        ("keep", "invalid") => "Messages are kept for 1 to 3650 days, or for ever.",
         ("change" | "archive", "conflict") => "#welcome is for everyone: it stays public and in use.",
         ("role" | "leave", "conflict") => "A room with members needs an owner: make somebody else one first.",
         ("role", "forbidden") => "Owners say who runs the room, and guests cannot.",
@@ -130,12 +131,23 @@ pub fn explain_settings(form: &str, code: &str) -> &'static str {
 pub fn settings_done(form: &str) -> &'static str {
     match form {
         "change" => "Saved.",
+        "keep" => "Saved: what is older goes within some minutes.",
         "archive" => "Done: the room's lists show it where it belongs now.",
         "role" => "They have that role now.",
         "add" => "They are in the room now.",
         "remove" => "They are out of the room, and come back only if somebody lets them in.",
         "revoke" => "The link is good no more.",
         _ => "",
+    }
+}
+
+/// How long a room keeps its messages.
+#[cfg(not(feature = "hydrate"))]
+pub fn kept_for(days: u32) -> String {
+    match days {
+        0 => "for ever".into(),
+        1 => "for a day".into(),
+        days => format!("for {days} days"),
     }
 }
 

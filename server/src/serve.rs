@@ -13,7 +13,7 @@ use crate::{
     },
     operator,
     pipeline::{
-        self, Health, index, persist, relay, sweep, unnamed,
+        self, Health, expire, index, persist, relay, sweep, unnamed,
         watch::{self as comparing, Watch},
     },
     service::Service,
@@ -132,6 +132,7 @@ impl Server {
             parts.spawn(index::run(store.clone(), stop_parts.clone()));
             parts.spawn(unnamed::run(log.clone(), store.clone(), stop_parts.clone()));
             parts.spawn(sweep::run(store.clone(), stop_parts.clone()));
+            parts.spawn(expire::run(log.clone(), store.clone(), stop_parts.clone()));
             let (log, store, health, stop) = (log.clone(), store.clone(), health.clone(), stop_parts.clone());
             let guard = guard.clone();
             let of_run = health.clone();

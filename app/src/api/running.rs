@@ -106,6 +106,15 @@ pub async fn archive_room(room: String, archived: bool) -> Result<(), ApiError> 
     settle(outcome.await.map(|_| ()), &room, "archive")
 }
 
+/// Says how many days a room keeps its messages; 0: for ever.
+#[server(prefix = "/api/fn", endpoint = "keep-messages")]
+pub async fn keep_messages(room: String, keep_days: u32) -> Result<(), ApiError> {
+    let backend = backend()?;
+    let change = RoomChange { keep_days: Some(keep_days), ..RoomChange::default() };
+    let outcome = async { backend.change_room(&who()?, &room, change).await };
+    settle(outcome.await.map(|_| ()), &room, "keep")
+}
+
 /// Says what somebody is in a room.
 #[server(prefix = "/api/fn", endpoint = "set-role")]
 pub async fn set_role(room: String, person: String, role: Role) -> Result<(), ApiError> {

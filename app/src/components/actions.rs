@@ -133,7 +133,7 @@ impl Actions {
     /// Replaces the text; `refused` runs if the server does not take it.
     pub fn edit(self, id: MessageId, body: String, refused: impl Fn() + 'static) {
         let sent = Sent { body: Some(body.clone()), ..self.about(id) };
-        let event = KnownEvent::MessageEdited { id, body, edited_at: browser::now() };
+        let event = KnownEvent::MessageEdited { id, body, edited_at: browser::now(), posted_at: None };
         self.change(Edit::PATH, sent, event, Some(Box::new(refused)));
     }
 

@@ -27,17 +27,20 @@ fn page() -> Value {
 }
 
 fn room_data() -> Value {
-    let room = json!({"id": ID, "slug": "tea", "name": "Tea", "visibility": "public", "role": "owner", "members": 3});
+    let room = json!({"id": ID, "slug": "tea", "name": "Tea", "visibility": "public", "role": "owner", "members": 3,
+                      "keep_days": 30});
     json!({"room": room, "members": [{"user": user(), "role": "member"}], "page": page(), "older": true,
            "newer": false, "read": "1.5", "pins": page()["messages"]})
 }
 
-fn frames() -> [Value; 8] {
+fn frames() -> [Value; 9] {
     let posted = json!({"kind": "message_posted", "message": page()["messages"][0]});
     [
         json!({"type": "hello", "version": "1", "heartbeat_ms": 20_000}),
         json!({"type": "event", "room": ID, "at": "1.2", "prev": "1.1", "event": posted}),
         json!({"type": "event", "room": ID, "at": "1.2", "prev": null, "event": {"kind": "poll_opened", "n": [1.5, {}]}}),
+        json!({"type": "event", "room": ID, "at": "1.3", "prev": null,
+               "event": {"kind": "messages_expired", "up_to": "1.2"}}),
         json!({"type": "resync", "room": ID, "reason": "too_old"}),
         json!({"type": "present", "room": ID, "users": ["ada"], "count": 1}),
         json!({"type": "status", "posting": true, "history": false}),

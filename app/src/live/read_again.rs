@@ -35,9 +35,12 @@ pub fn read_pinned(state: RwSignal<RoomState>, id: MessageId) {
         spawn_local(async move {
             let Some(slug) = state.try_with_untracked(|state| state.room().slug.clone()) else { return };
             let query = HistoryQuery { around: Some(id), limit: Some(1), ..HistoryQuery::default() };
-            if let Some(Ok(page)) = within_ms(READ_MS, api::history(slug, query)).await {
-                let _ = state.try_update(|state| state.learn_pinned(&page));
-            }
+            let page = match within_ms(READ_MS, api::history(slug, query)).await {
+                Some(Ok(page)) => Some(page),
+                Some(Err(ApiError::NotFound)) => None,
+                _ => return,
+            };
+            let _ = state.try_update(|state| state.learn_pinned(id, page.as_ref()));
         });
     }
 }

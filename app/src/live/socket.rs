@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     api,
+    badges::Known,
     browser::{now, random, sleep_ms, within_ms},
     json,
     model::{Event, KnownEvent, Millis, Position, RoomId},
@@ -318,7 +319,9 @@ impl Connection {
         if prev.is_some_and(|prev| prev > upto) {
             self.live.count_again();
         }
-        self.live.badges.update(|badges| badges.heard(room, at, event, me));
+        if self.live.badges.try_update(|badges| badges.heard(room, at, event, me)) == Some(Known::CountAgain) {
+            self.live.count_again();
+        }
     }
 }
 

@@ -45,6 +45,9 @@ pub struct RoomChange {
     /// Only to be read from now on, or in use again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archived: Option<bool>,
+    /// So many days its messages are kept; 0: for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_days: Option<u32>,
 }
 
 /// A room was changed.
@@ -67,9 +70,10 @@ impl<'de> Deserialize<'de> for RoomChanged {
             topic: Option<String>,
             visibility: Option<Visibility>,
             archived: Option<bool>,
+            keep_days: Option<u32>,
         }
-        let Fields { by, name, topic, visibility, archived } = Fields::deserialize(d)?;
-        Ok(Self { by, change: RoomChange { name, topic, visibility, archived } })
+        let Fields { by, name, topic, visibility, archived, keep_days } = Fields::deserialize(d)?;
+        Ok(Self { by, change: RoomChange { name, topic, visibility, archived, keep_days } })
     }
 }
 
@@ -86,6 +90,7 @@ impl RoomChange {
             topic: later.topic.or(self.topic),
             visibility: later.visibility.or(self.visibility),
             archived: later.archived.or(self.archived),
+            keep_days: later.keep_days.or(self.keep_days),
         }
     }
 }
@@ -93,11 +98,12 @@ impl RoomChange {
 impl Room {
     /// Becomes what a change says.
     pub fn change(&mut self, change: RoomChange) {
-        let RoomChange { name, topic, visibility, archived } = change;
+        let RoomChange { name, topic, visibility, archived, keep_days } = change;
         self.name = name.unwrap_or_else(|| std::mem::take(&mut self.name));
         self.topic = topic.unwrap_or_else(|| std::mem::take(&mut self.topic));
         self.visibility = visibility.unwrap_or(self.visibility);
         self.archived = archived.unwrap_or(self.archived);
+        self.keep_days = keep_days.unwrap_or(self.keep_days);
     }
 }
 
@@ -163,7 +169,12 @@ mod tests {
         let Event::Known(KnownEvent::RoomChanged(RoomChanged { change, .. }), _) = &event else { panic!("{event:?}") };
         assert_eq!(*change, RoomChange { topic: Some("Tea".into()), ..RoomChange::default() });
         assert_eq!(serde_json::to_string(&event).expect("json"), text);
-        let later = RoomChange { topic: Some(String::new()), archived: Some(true), ..RoomChange::default() };
+        let later = RoomChange {
+            topic: Some(String::new()),
+            archived: Some(true),
+            keep_days: Some(7),
+            ..RoomChange::default()
+        };
         assert_eq!(change.clone().then(later.clone()), later);
     }
 }

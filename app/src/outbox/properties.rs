@@ -175,6 +175,7 @@ fn shows(room: RoomId, messages: &[MessageId]) -> RoomState {
         members: 0,
         topic: String::new(),
         archived: false,
+        keep_days: 0,
     };
     RoomState::new(room, vec![], &MessagePage { messages, at, as_of: at, more: false }, false, false)
 }

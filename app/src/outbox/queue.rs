@@ -191,6 +191,7 @@ mod tests {
             members: 0,
             topic: String::new(),
             archived: false,
+            keep_days: 0,
         };
         // The room's page begins after the message: it was sent long ago, and the answer came only now.
         let state = |at, newer| {

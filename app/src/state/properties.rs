@@ -32,7 +32,17 @@ fn user(n: usize) -> User {
 
 fn room(members: u64) -> Room {
     let (id, slug, name) = (RoomId(Uuid::from_u128(1)), "tea".into(), "Tea".into());
-    Room { id, slug, name, visibility: Visibility::Public, role: None, members, topic: String::new(), archived: false }
+    Room {
+        id,
+        slug,
+        name,
+        visibility: Visibility::Public,
+        role: None,
+        members,
+        topic: String::new(),
+        archived: false,
+        keep_days: 0,
+    }
 }
 
 /// What somebody does next.
@@ -47,6 +57,8 @@ enum Act {
     Join(usize, bool),
     Leave(usize),
     Pin(Index, bool),
+    /// What was posted up to some message has become too old.
+    Expire(Index),
     OfALaterVersion,
 }
 
@@ -62,6 +74,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..3_usize, any::<bool>()).prop_map(|(u, owner)| Act::Join(u, owner)),
         1 => (0..3_usize).prop_map(Act::Leave),
         3 => (of(), prop::bool::weighted(0.6)).prop_map(|(i, on)| Act::Pin(i, on)),
+        1 => of().prop_map(Act::Expire),
         1 => Just(Act::OfALaterVersion),
     ]
 }
@@ -75,6 +88,7 @@ impl Server {
     fn new(acts: &[(Act, u64)]) -> Self {
         let mut records = Vec::new();
         let mut posted = Vec::new();
+        let mut places = HashMap::new();
         let mut answers = HashMap::new();
         let mut deleted = Vec::new();
         let mut offset = 0;
@@ -96,10 +110,13 @@ impl Server {
                     KnownEvent::MessagePosted { message: message(n, *posted.last().unwrap()) }.into()
                 }
                 Some(_) if posted.is_empty() => Event::Unknown(serde_json::json!({ "kind": "nothing yet" })),
-                Some(Act::Edit(i)) => {
-                    KnownEvent::MessageEdited { id: target(i), body: format!("edit {n}"), edited_at: n as Millis }
-                        .into()
+                Some(Act::Edit(i)) => KnownEvent::MessageEdited {
+                    id: target(i),
+                    body: format!("edit {n}"),
+                    edited_at: n as Millis,
+                    posted_at: None,
                 }
+                .into(),
                 Some(Act::Reply(i)) => {
                     let (to, id) = (target(i), MessageId(Uuid::from_u128(1_000 + n as u128)));
                     posted.push(id);
@@ -119,12 +136,21 @@ impl Server {
                 Some(Act::Pin(i, true)) => {
                     KnownEvent::MessagePinned { id: target(i), by: user(0), pinned_at: n as Millis }.into()
                 }
+                Some(Act::Expire(i)) => {
+                    let up_to: Position = places[&target(i)];
+                    posted.retain(|id| places[id] > up_to);
+                    KnownEvent::MessagesExpired { up_to }.into()
+                }
                 Some(Act::Pin(i, false)) => KnownEvent::MessageUnpinned { id: target(i), by: user(0) }.into(),
                 Some(Act::TakeBack(i, e, u)) => {
                     KnownEvent::ReactionRemoved { id: target(i), emoji: emoji(*e), by: user(*u) }.into()
                 }
             };
-            records.push((Position::new(1, offset), event));
+            let at = Position::new(1, offset);
+            if let Event::Known(KnownEvent::MessagePosted { message }, _) = &event {
+                places.insert(message.id, at);
+            }
+            records.push((at, event));
         }
         Self { records }
     }
@@ -149,7 +175,7 @@ impl Server {
                 KnownEvent::RoomCreated { by } => fold.join(by, Role::Owner),
                 KnownEvent::MemberJoined { user, role } => fold.join(user, role),
                 KnownEvent::MemberLeft { user, .. } => fold.members.retain(|m| m.user.id != user.id),
-                KnownEvent::MessageEdited { id, body, edited_at } => {
+                KnownEvent::MessageEdited { id, body, edited_at, .. } => {
                     let message = fold.message(id);
                     if !message.deleted {
                         (message.body, message.edited_at) = (body, Some(edited_at));
@@ -174,6 +200,7 @@ impl Server {
                     message.pinned = !message.deleted;
                 }
                 KnownEvent::MessageUnpinned { id, .. } => fold.message(id).pinned = false,
+                KnownEvent::MessagesExpired { up_to } => fold.messages.retain(|m| m.at > up_to),
                 // What these stories do not tell.
                 KnownEvent::RoomChanged(_) => {}
             }
@@ -211,11 +238,18 @@ impl Server {
         (MessagePage { messages, at, as_of, more }, more)
     }
 
-    /// A message as of the n-th record.
-    fn one(&self, n: usize, id: MessageId) -> MessagePage {
+    /// A message as of the n-th record; none: it is not there any more.
+    fn one(&self, n: usize, id: MessageId) -> Option<MessagePage> {
         let mut messages = self.fold(n).messages;
         messages.retain(|m| m.id == id);
-        MessagePage { messages, at: self.place(n), as_of: self.place(n), more: false }
+        let gone = messages.is_empty() && self.has_posted(n, id);
+        (!gone).then(|| MessagePage { messages, at: self.place(n), as_of: self.place(n), more: false })
+    }
+
+    fn has_posted(&self, n: usize, id: MessageId) -> bool {
+        let posts =
+            |event: &Event| matches!(event, Event::Known(KnownEvent::MessagePosted { message }, _) if message.id == id);
+        self.records[..n].iter().any(|(_, event)| posts(event))
     }
 
     /// A message and the newest that answer it, as of the n-th record; none if it is not there yet.
@@ -399,7 +433,8 @@ impl Browser<'_> {
             Arrival::Learn(i) => {
                 let unknown = self.state.pins().iter().find(|(_, message)| message.is_none());
                 if let Some((id, _)) = unknown {
-                    self.state.learn_pinned(&server.one(i.index(len + 1), *id));
+                    let id = *id;
+                    self.state.learn_pinned(id, server.one(i.index(len + 1), id).as_ref());
                 }
             }
             Arrival::Follow(following) => self.state.follow(*following),
@@ -458,7 +493,7 @@ proptest! {
         let mut state = browser.state;
         let unknown: Vec<_> = state.pins().iter().filter(|(_, m)| m.is_none()).map(|(id, _)| *id).collect();
         for id in unknown {
-            state.learn_pinned(&server.one(server.len(), id));
+            state.learn_pinned(id, server.one(server.len(), id).as_ref());
         }
 
         let fresh = server.fold(server.len());

@@ -28,6 +28,7 @@ fn room() -> Room {
         members: 0,
         topic: String::new(),
         archived: false,
+        keep_days: 0,
     }
 }
 
@@ -59,7 +60,7 @@ fn story() -> Vec<KnownEvent> {
         KnownEvent::MemberJoined { user: user("lin"), role: Role::Member },
         KnownEvent::ReactionAdded { id: id(1), emoji: "👍".into(), by: by.clone() },
         posted(4),
-        KnownEvent::MessageEdited { id: id(1), body: "better".into(), edited_at: 7 },
+        KnownEvent::MessageEdited { id: id(1), body: "better".into(), edited_at: 7, posted_at: None },
         KnownEvent::ReactionRemoved { id: id(1), emoji: "👍".into(), by: by.clone() },
         KnownEvent::MessageDeleted { id: id(4), by: by.clone(), reply_to: None },
         KnownEvent::ReactionAdded { id: id(1), emoji: "🍵".into(), by: by.clone() },
@@ -223,7 +224,7 @@ fn an_event_of_a_later_version_only_moves_the_position() {
 fn an_old_stretch_read_before_a_change_shows_the_change() {
     let newest = page(vec![message(5)], place(5), true);
     let mut state = RoomState::new(room(), vec![], &newest, true, false);
-    let edit = KnownEvent::MessageEdited { id: id(2), body: "new".into(), edited_at: 9 };
+    let edit = KnownEvent::MessageEdited { id: id(2), body: "new".into(), edited_at: 9, posted_at: None };
     assert_eq!(state.apply(place(6), Some(place(5)), edit.into()), Applied::Done);
     // The read of the older stretch was answered by a store that had not seen the edit yet.
     let older = page(vec![message(1), message(2)], place(5), false);
@@ -274,14 +275,14 @@ fn the_oldest_go_only_while_the_newest_is_in_view() {
 #[test]
 fn an_own_change_shows_before_its_event_and_only_once() {
     let mut state = fresh(1);
-    let edit = KnownEvent::MessageEdited { id: id(1), body: "now".into(), edited_at: 3 };
+    let edit = KnownEvent::MessageEdited { id: id(1), body: "now".into(), edited_at: 3, posted_at: None };
     state.foresee(place(2), edit.clone());
     assert_eq!((state.message(id(1)).unwrap().body.as_str(), state.at()), ("now", place(1)));
     assert_eq!(state.apply(place(2), Some(place(1)), edit.into()), Applied::Done);
     // What came after it in the meantime is not undone.
-    let later = KnownEvent::MessageEdited { id: id(1), body: "later".into(), edited_at: 4 };
+    let later = KnownEvent::MessageEdited { id: id(1), body: "later".into(), edited_at: 4, posted_at: None };
     state.apply(place(3), Some(place(2)), later.into());
-    state.foresee(place(2), KnownEvent::MessageEdited { id: id(1), body: "now".into(), edited_at: 3 });
+    state.foresee(place(2), KnownEvent::MessageEdited { id: id(1), body: "now".into(), edited_at: 3, posted_at: None });
     assert_eq!(state.message(id(1)).unwrap().body, "later");
 }
 
@@ -293,7 +294,7 @@ fn what_is_asked_for_shows_at_once_and_goes_if_it_is_refused() {
         let message = state.shown(state.message(id(1)).unwrap());
         (message.body.clone(), message.deleted)
     };
-    let edit = KnownEvent::MessageEdited { id: id(1), body: "now".into(), edited_at: 3 };
+    let edit = KnownEvent::MessageEdited { id: id(1), body: "now".into(), edited_at: 3, posted_at: None };
     let delete = KnownEvent::MessageDeleted { id: id(1), by: user("ada"), reply_to: None };
     state.hope(edit.clone());
     assert_eq!(
@@ -311,7 +312,7 @@ fn what_is_asked_for_shows_at_once_and_goes_if_it_is_refused() {
 #[test]
 fn what_was_asked_for_and_is_accepted_stays_also_when_the_room_was_read_anew_meanwhile() {
     let mut state = fresh(1);
-    let edit = KnownEvent::MessageEdited { id: id(1), body: "now".into(), edited_at: 3 };
+    let edit = KnownEvent::MessageEdited { id: id(1), body: "now".into(), edited_at: 3, posted_at: None };
     state.hope(edit.clone());
     let view = RoomData {
         room: room(),
@@ -356,7 +357,7 @@ fn newer_messages_follow_an_early_stretch_page_by_page() {
 fn a_short_page_read_after_a_change_is_not_changed_again() {
     let mut state = RoomState::new(room(), vec![], &page(vec![message(9)], place(9), true), true, false);
     for (n, body) in [(10, "first"), (11, "second")] {
-        let edit = KnownEvent::MessageEdited { id: id(2), body: body.into(), edited_at: n as Millis };
+        let edit = KnownEvent::MessageEdited { id: id(2), body: body.into(), edited_at: n as Millis, posted_at: None };
         state.apply(place(n), Some(place(n - 1)), edit.into());
     }
     // As of the first edit: only the second one is missing.
@@ -497,4 +498,64 @@ fn a_thread_beside_the_room_hears_what_the_room_hears() {
     assert_eq!(state.thread_of(), Some(id(1)));
     state.close();
     assert_eq!(state.thread(), None);
+}
+
+fn expired(n: u64) -> KnownEvent {
+    KnownEvent::MessagesExpired { up_to: place(n) }
+}
+
+#[test]
+fn what_has_become_too_old_is_gone_with_its_pins_and_nothing_is_before_what_is_left() {
+    let shown = page((1..=3).map(message).collect(), place(3), true);
+    let mut state = RoomState::new(room(), vec![], &shown, true, false).with_pins(vec![message(1), message(3)]);
+    let stale = page(vec![message(1), message(2)], place(3), true);
+    let story = [posted(1), posted(2), posted(3), expired(2), expired(1)];
+    assert_eq!(live(&mut state, &story, 4), Applied::Done);
+    assert_eq!(seen(&state).0, [message(3)]);
+    assert_eq!(state.pins().iter().map(|(id, _)| *id).collect::<Vec<_>>(), [id(3)]);
+    assert!(!state.older() && state.message(id(2)).is_none());
+
+    // Nor does it come back: by a page that was read before, or by an event that says less.
+    assert_eq!(state.merge_older(&stale, true), Merged::Done);
+    assert_eq!(live(&mut state, &story, 5), Applied::Done);
+    assert_eq!(seen(&state).0, [message(3)]);
+    assert!(!state.older());
+}
+
+#[test]
+fn where_all_that_is_shown_of_the_past_becomes_too_old_what_came_after_it_is_read_anew() {
+    let mut state = RoomState::new(room(), vec![], &short(vec![message(1), message(2)], place(9)), false, true);
+    assert_eq!(state.apply(place(10), Some(place(9)), expired(4).into()), Applied::Done);
+    assert_eq!(state.messages().count(), 0);
+    assert!(state.newer() && state.older(), "there may be more on both sides of what is read next");
+    assert_eq!(state.merge_newer(&page(vec![message(7), message(8)], place(10), true), true), Merged::Done);
+    assert_eq!(seen(&state).0, [message(7), message(8)]);
+    assert!(state.older());
+}
+
+#[test]
+fn a_thread_goes_with_the_message_that_it_begins_with() {
+    let answer = |n, to| Message { reply_to: Some(id(to)), ..message(n) };
+    let thread = |to, n| Thread { message: message(to), page: page(vec![answer(n, to)], place(5), false) };
+    let mut state =
+        RoomState::new(room(), vec![], &page((1..=5).map(message).collect(), place(5), false), false, false);
+    assert_eq!(state.open(&thread(3, 5)), Merged::Done);
+    assert_eq!(state.apply(place(6), Some(place(5)), expired(2).into()), Applied::Done);
+    assert_eq!(state.thread().map(|thread| thread.messages().count()), Some(2));
+    assert_eq!(state.apply(place(7), Some(place(6)), expired(3).into()), Applied::Done);
+    assert_eq!(state.thread_of(), None);
+    assert_eq!(state.open(&thread(3, 5)), Merged::Behind, "what was read is of before");
+}
+
+#[test]
+fn a_pinned_message_that_is_not_there_any_more_is_not_kept_in_view() {
+    let mut state = RoomState::new(room(), vec![], &page(vec![message(5)], place(5), true), true, false);
+    let pinned = |n| KnownEvent::MessagePinned { id: id(n), by: user("ada"), pinned_at: 0 };
+    state.apply(place(6), Some(place(5)), pinned(1).into());
+    state.apply(place(7), Some(place(6)), pinned(2).into());
+    state.apply(place(8), Some(place(7)), expired(2).into());
+    state.learn_pinned(id(1), Some(&page(vec![message(1)], place(7), false)));
+    assert!(state.lacks_pinned(id(2)));
+    state.learn_pinned(id(2), None);
+    assert!(state.pins().is_empty());
 }

@@ -179,3 +179,24 @@ test('the last owner is told why they cannot leave', async ({ api, server, newPe
   await page.getByRole('button', { name: `Leave #${room.name}` }).click();
   await expect(page.getByRole('alert')).toContainText('needs an owner');
 });
+
+test('an owner says how long messages are kept, and everybody can read it', async ({ api, server, newPerson }) => {
+  const [ada, lin] = [await api.register('Ada'), await api.register('Lin')];
+  const room = await api.room(ada);
+  await api.join(lin, room);
+  const page = await newPerson(ada);
+  await page.goto(`${server.url}/rooms/${room.slug}/settings`);
+  await expect(page.getByLabel('Keep messages')).toHaveValue('0');
+  await page.getByLabel('Keep messages').selectOption('for 30 days');
+  await page.getByRole('button', { name: 'Keep them so long' }).click();
+  await expect(page.getByRole('status')).toContainText('Saved');
+  await expect(page.getByLabel('Keep messages')).toHaveValue('30');
+  await api.call('PATCH', `/rooms/${room.id}`, ada.token, { keep_days: 45 });
+  await page.goto(`${server.url}/rooms/${room.slug}/settings`);
+  await expect(page.getByLabel('Keep messages'), 'what is set can be chosen').toHaveValue('45');
+
+  const other = await newPerson(lin);
+  await other.goto(`${server.url}/rooms/${room.slug}/settings`);
+  await expect(other.getByText('Messages are kept for 45 days.')).toBeVisible();
+  await expect(other.getByLabel('Keep messages')).toHaveCount(0);
+});

@@ -19,6 +19,8 @@ pub(super) struct Kept {
     pub change: Option<RoomChange>,
     /// The message that it deleted.
     pub deletes: Option<MessageId>,
+    /// Up to where it said that messages have become too old.
+    pub expires: Option<Position>,
     /// The message that it posted.
     pub posts: Option<MessageId>,
 }
@@ -41,12 +43,14 @@ impl Kept {
         let frame = format!(r#"{{"type":"event","room":"{room}","at":"{at}","prev":"{prev}","event":{text}}}"#).into();
         let rare = rare(payload);
         let membership = rare.as_ref().and_then(membership);
-        let (deletes, change) = match rare {
-            Some(KnownEvent::MessageDeleted { id, .. }) => (Some(id), None),
-            Some(KnownEvent::RoomChanged(RoomChanged { change, .. })) => (None, Some(change)),
-            _ => (None, None),
-        };
-        Self { at, frame, membership, change, deletes, posts }
+        let (mut change, mut deletes, mut expires) = (None, None, None);
+        match rare {
+            Some(KnownEvent::MessageDeleted { id, .. }) => deletes = Some(id),
+            Some(KnownEvent::MessagesExpired { up_to }) => expires = Some(up_to),
+            Some(KnownEvent::RoomChanged(RoomChanged { change: changed, .. })) => change = Some(changed),
+            _ => {}
+        }
+        Self { at, frame, membership, change, deletes, expires, posts }
     }
 
     /// Takes the text of this message out, if there is any; how many bytes that were. Looked for in the frame first:
@@ -55,10 +59,19 @@ impl Kept {
         if !self.frame.as_str().contains(&deleted.to_string()) {
             return 0;
         }
+        self.blank_if(|event, _| event.text_of() == Some(deleted))
+    }
+
+    /// The same, of a message that was posted up to there. All are looked into: it is once an hour at most.
+    pub fn blank_up_to(&mut self, up_to: Position) -> usize {
+        self.blank_if(|event, at| event.is_text_up_to(at, up_to))
+    }
+
+    fn blank_if(&mut self, goes: impl Fn(&Event, Position) -> bool) -> usize {
         let Ok(ServerFrame::Event { room, at, prev, event }) = serde_json::from_str(self.frame.as_str()) else {
             return 0;
         };
-        if event.text_of() != Some(deleted) {
+        if !goes(&event, at) {
             return 0;
         }
         let before = self.frame.len();
@@ -96,7 +109,8 @@ pub(super) fn may_change_access(payload: &[u8]) -> bool {
 /// An event of the kinds that the task looks into. Told by the text first: nearly every event is a message.
 fn rare(payload: &[u8]) -> Option<KnownEvent> {
     let text = std::str::from_utf8(payload).ok()?;
-    if !may_change_access(payload) && !text.contains(r#""kind":"message_deleted""#) {
+    let takes_texts = [r#""kind":"message_deleted""#, r#""kind":"messages_expired""#];
+    if !may_change_access(payload) && !takes_texts.iter().any(|kind| text.contains(kind)) {
         return None;
     }
     match serde_json::from_str(text).ok()? {
@@ -105,19 +119,27 @@ fn rare(payload: &[u8]) -> Option<KnownEvent> {
     }
 }
 
-/// Takes the texts out of what is deleted later among these events, or in what is kept after them.
-pub(super) fn blank_deleted<'k>(events: &mut [RingEvent], kept: impl Iterator<Item = &'k Kept>) {
-    let among = events.iter().filter_map(|e| match rare(&e.payload) {
-        Some(KnownEvent::MessageDeleted { id, .. }) => Some(id),
-        _ => None,
-    });
-    let deleted: HashSet<MessageId> = among.chain(kept.filter_map(|k| k.deletes)).collect();
-    if deleted.is_empty() {
+/// Takes the texts out of what is deleted, or becomes too old, later among these events, or in what is kept after them.
+pub(super) fn blank_gone<'k>(events: &mut [RingEvent], kept: impl Iterator<Item = &'k Kept>) {
+    let (mut deleted, mut expired) = (HashSet::new(), None);
+    for event in events.iter() {
+        match rare(&event.payload) {
+            Some(KnownEvent::MessageDeleted { id, .. }) => drop(deleted.insert(id)),
+            Some(KnownEvent::MessagesExpired { up_to }) => expired = expired.max(Some(up_to)),
+            _ => {}
+        }
+    }
+    for kept in kept {
+        deleted.extend(kept.deletes);
+        expired = expired.max(kept.expires);
+    }
+    if deleted.is_empty() && expired.is_none() {
         return;
     }
     for event in events {
         let Ok(parsed) = serde_json::from_slice::<Event>(&event.payload) else { continue };
-        if parsed.text_of().is_some_and(|id| deleted.contains(&id)) {
+        let too_old = expired.is_some_and(|up_to| parsed.is_text_up_to(event.at, up_to));
+        if too_old || parsed.text_of().is_some_and(|id| deleted.contains(&id)) {
             event.payload = serde_json::to_vec(&parsed.without_text()).expect("an event is plain data").into();
         }
     }
@@ -148,7 +170,7 @@ mod tests {
         let id = message.id;
         let bytes = |event: KnownEvent| serde_json::to_vec(&Event::from(event)).expect("plain data");
         assert_eq!(posted(&bytes(KnownEvent::MessagePosted { message })), Some(id));
-        let edited = KnownEvent::MessageEdited { id, body: "hi".into(), edited_at: 0 };
+        let edited = KnownEvent::MessageEdited { id, body: "hi".into(), edited_at: 0, posted_at: None };
         assert_eq!(posted(&bytes(edited)), None);
     }
 }

@@ -4,7 +4,7 @@ use super::{
     Sources,
     backfill::{Latest, Wanted},
     connection::{Connection, Outgoing, encode},
-    kept::{Kept, Membership, blank_deleted},
+    kept::{Kept, Membership, blank_gone},
     presence::Here,
 };
 use crate::{
@@ -234,7 +234,7 @@ impl RoomTask {
             // Of an unbroken run at the ring's end, everything is known but what was before its first.
             let first_known = ring.events.iter().rposition(|e| e.prev.is_none()).map_or(0, |i| i + 1);
             let mut run = ring.events[first_known.min(ring.events.len())..].to_vec();
-            blank_deleted(&mut run, self.kept.iter());
+            blank_gone(&mut run, self.kept.iter());
             self.begin_at(run.first().and_then(|e| e.prev).unwrap_or(top).max(before));
             run.iter().for_each(|e| self.accept(e));
             self.head = self.head.max(Some(top));
@@ -243,7 +243,7 @@ impl RoomTask {
             let most = since.most();
             match self.sources.stored_latest(&self.room, None, most).await {
                 Ok(Latest { mut events, base, upto }) => {
-                    blank_deleted(&mut events, self.kept.iter());
+                    blank_gone(&mut events, self.kept.iter());
                     let upto = upto.max(before);
                     self.begin_at(if most == 0 { upto } else { base });
                     events.iter().for_each(|e| self.accept(e));
@@ -295,7 +295,7 @@ impl RoomTask {
         let wanted = Wanted { after: head, upto: target, most: KEPT_EVENTS };
         match self.sources.missed(&self.room, wanted).await {
             Ok(mut events) => {
-                blank_deleted(&mut events, self.kept.iter());
+                blank_gone(&mut events, self.kept.iter());
                 events.iter().for_each(|e| self.hear(e));
                 self.head = self.head.max(Some(target));
             }
@@ -357,6 +357,10 @@ impl RoomTask {
         if let Some(deleted) = kept.deletes {
             // What is gone does not come back for who resumes.
             let freed: usize = self.kept.iter_mut().map(|k| k.blank(deleted)).sum();
+            self.kept_bytes -= freed;
+        }
+        if let Some(up_to) = kept.expires {
+            let freed: usize = self.kept.iter_mut().map(|k| k.blank_up_to(up_to)).sum();
             self.kept_bytes -= freed;
         }
         self.kept_bytes += kept.frame.len();
@@ -446,7 +450,7 @@ impl RoomTask {
     /// Puts older events before those that are kept, the newest of them that there is room for.
     fn prepend(&mut self, older: Latest) {
         let Latest { mut events, mut base, .. } = older;
-        blank_deleted(&mut events, self.kept.iter());
+        blank_gone(&mut events, self.kept.iter());
         let mut bytes: usize = events.iter().map(|e| e.payload.len() + FRAME_BYTES).sum();
         let mut from = 0;
         while self.kept_bytes + bytes > KEPT_BYTES && from < events.len() {

@@ -10,6 +10,7 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub mod expire;
 pub mod index;
 pub mod persist;
 mod posts;

@@ -137,7 +137,8 @@ impl Service {
         if message.author.id != who.user.id {
             return Err(ApiError::forbidden("only its author may edit a message"));
         }
-        let event = KnownEvent::MessageEdited { id, body: body.into_string(), edited_at: now() };
+        let (body, posted_at) = (body.into_string(), Some(message.at));
+        let event = KnownEvent::MessageEdited { id, body, edited_at: now(), posted_at };
         let at = self.append(&access.room, who.user.id, Uuid::now_v7(), event).await?;
         Ok(Written { at })
     }

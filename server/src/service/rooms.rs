@@ -76,8 +76,8 @@ impl Service {
         let new = NewRoom { id, slug, name, visibility, partition, created_at: now() };
         let made = self.store.create_room(&new).await.map_err(store_failed)?;
         let NewRoom { id, slug, name, visibility, partition, .. } = new;
-        let (topic, archived, changed) = (String::new(), false, Position::START);
-        Ok(made.then_some(RoomRow { id, slug, name, visibility, partition, topic, archived, changed }))
+        let (topic, archived, keep_days, changed) = (String::new(), false, 0, Position::START);
+        Ok(made.then_some(RoomRow { id, slug, name, visibility, partition, topic, archived, keep_days, changed }))
     }
 
     pub(super) async fn do_join(&self, who: &Viewer, room: &str) -> Result<Written, ApiError> {

@@ -5,7 +5,7 @@ use crate::{fanout::Notice, store::RoomRow};
 use app::{
     backend::Viewer,
     error::ApiError,
-    model::{KnownEvent, Role, RoomChange, RoomChanged, RoomName, Topic, User, Visibility, Written},
+    model::{KnownEvent, MAX_KEEP_DAYS, Role, RoomChange, RoomChanged, RoomName, Topic, User, Visibility, Written},
 };
 use uuid::Uuid;
 
@@ -19,8 +19,11 @@ impl Service {
         let Access { room, role } = self.run(who, room).await?;
         may_change(&room)?;
         let change = different(&room, wanted)?;
-        if (change.visibility.is_some() || change.archived.is_some()) && role != Some(Role::Owner) && !who.user.admin {
-            return Err(ApiError::forbidden("only an owner says who may see this room, and whether it is archived"));
+        let owned = change.visibility.is_some() || change.archived.is_some() || change.keep_days.is_some();
+        if owned && role != Some(Role::Owner) && !who.user.admin {
+            return Err(ApiError::forbidden(
+                "only an owner says who may see this room, how long it keeps messages, and whether it is archived",
+            ));
         }
         if room.id == welcome::ROOM && (change.visibility.is_some() || change.archived == Some(true)) {
             return Err(ApiError::conflict("#welcome is for everyone: it stays public and in use"));
@@ -93,10 +96,14 @@ pub(super) fn in_use(room: &RoomRow) -> Result<(), ApiError> {
 fn different(room: &RoomRow, wanted: RoomChange) -> Result<RoomChange, ApiError> {
     let name = wanted.name.map(|name| RoomName::parse(&name)).transpose()?.map(|name| name.name().to_owned());
     let topic = wanted.topic.map(|topic| Topic::parse(&topic)).transpose()?.map(Topic::into_string);
+    if wanted.keep_days.is_some_and(|days| days > MAX_KEEP_DAYS) {
+        return Err(ApiError::invalid("messages are kept for 1 to 3650 days, or with 0 for ever"));
+    }
     Ok(RoomChange {
         name: name.filter(|name| *name != room.name),
         topic: topic.filter(|topic| *topic != room.topic),
         visibility: wanted.visibility.filter(|visibility: &Visibility| *visibility != room.visibility),
         archived: wanted.archived.filter(|archived| *archived != room.archived),
+        keep_days: wanted.keep_days.filter(|days| *days != room.keep_days),
     })
 }

@@ -201,6 +201,8 @@ pub struct RoomRow {
     pub topic: String,
     /// Nothing happens in it any more.
     pub archived: bool,
+    /// So many days its messages are kept; 0: for ever.
+    pub keep_days: u32,
     /// Where it was changed last; [`Position::START`]: it is as it was made.
     pub changed: Position,
 }
@@ -208,7 +210,7 @@ pub struct RoomRow {
 impl RoomRow {
     /// Becomes what a change at `at` says.
     pub fn change(&mut self, change: &RoomChange, at: Position) {
-        let RoomChange { name, topic, visibility, archived } = change;
+        let RoomChange { name, topic, visibility, archived, keep_days } = change;
         if let Some(name) = name {
             self.name.clone_from(name);
         }
@@ -217,13 +219,14 @@ impl RoomRow {
         }
         self.visibility = visibility.unwrap_or(self.visibility);
         self.archived = archived.unwrap_or(self.archived);
+        self.keep_days = keep_days.unwrap_or(self.keep_days);
         self.changed = at;
     }
 
     /// As somebody who is `role` in it sees it.
     pub fn seen_by(self, role: Option<Role>, members: u64) -> Room {
-        let Self { id, slug, name, visibility, topic, archived, .. } = self;
-        Room { id, slug, name, visibility, role, members, topic, archived }
+        let Self { id, slug, name, visibility, topic, archived, keep_days, .. } = self;
+        Room { id, slug, name, visibility, role, members, topic, archived, keep_days }
     }
 }
 
@@ -325,6 +328,8 @@ pub struct PostedRow {
 /// - *one snapshot*: a page's `at` and rows are of one moment.
 /// - *unknown kinds are kept* in the archive.
 /// - *deleting blanks*: the text is gone from projection and archive.
+/// - *too old is gone*: of messages up to where they have become too old nothing is left but the places of their events
+///   in the archive, without texts; it only moves forward, and what was posted before is not posted again.
 /// - *found by what it says now*: a message is found in the transaction that folds it, by its last text alone, and not
 ///   once it is deleted; only by who may read its room.
 /// - *named by what it says*: a file is named by the first message of its uploader's that has its address in the text as
@@ -345,7 +350,8 @@ pub trait Store: People {
     /// Folds records of a partition in order and moves its progress from `from` to `next`. `records` may be empty.
     ///
     /// Everything goes into the archive but what changes nothing and carries a text: the repetition of a posted message,
-    /// an edit by somebody else or after the deletion. A deletion takes the reactions and the pin with it.
+    /// an edit by somebody else or after the deletion. A deletion takes the reactions and the pin with it; what becomes
+    /// too old goes with everything, its files too.
     ///
     /// # Errors
     /// [`FoldError::Poison`] names the first record that cannot be applied (its room or person is not in the store, a
@@ -430,6 +436,13 @@ pub trait Store: People {
     async fn posted(&self, room: RoomId, id: MessageId) -> Result<Option<PostedRow>, StoreError>;
     /// The position of the room's last event in the archive; [`Position::START`] if there is none.
     async fn head(&self, room: &RoomRow) -> Result<Position, StoreError>;
+    /// Rooms that keep their messages for some time and were not looked at since `now`, so many at most: each is told to
+    /// one who asks, and not again before `again`.
+    async fn forgetting(&self, now: Millis, again: Millis, limit: u32) -> Result<Vec<RoomRow>, StoreError>;
+    /// A room that is forgetting is to be looked at then.
+    async fn look_again(&self, room: RoomId, at: Millis) -> Result<(), StoreError>;
+    /// The oldest messages that a room has, so many at most: where, and when they were sent.
+    async fn oldest(&self, room: RoomId, limit: u32) -> Result<Vec<(Position, Millis)>, StoreError>;
     /// The archive of a room after a position, in order.
     async fn events(&self, room: &RoomRow, after: Position, limit: u32) -> Result<EventPage, StoreError>;
 

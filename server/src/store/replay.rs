@@ -93,7 +93,9 @@ pub struct Replay {
     removed: BTreeMap<UserId, Position>,
     /// All that was changed about the room, and where last.
     room: (RoomChange, Position),
-    /// Texts that are gone, whose deletion has not come yet.
+    /// What was posted up to here has become too old.
+    expired: Position,
+    /// Texts that are gone, whose deletion has not come yet: the first place of each message.
     blank: HashMap<MessageId, Position>,
     found: Sha256,
     expected: Sha256,
@@ -124,6 +126,7 @@ impl Default for Replay {
             members: BTreeMap::new(),
             removed: BTreeMap::new(),
             room: (RoomChange::default(), Position::START),
+            expired: Position::START,
             blank: HashMap::new(),
             found: Sha256::new(),
             expected: Sha256::new(),
@@ -176,7 +179,7 @@ impl Replay {
         if row.digest.is_some_and(|digest| digest != chain::digest(&row.body)) {
             match event.text_of().filter(|_| is_blank(&event)) {
                 Some(id) if self.changes.get(&id).is_none_or(|change| change.deleted.is_none()) => {
-                    self.blank.insert(id, at);
+                    self.blank.entry(id).or_insert(at);
                 }
                 Some(_) => {}
                 None => self.archive.add(|| format!("the event at {at} is not the one that was archived")),
@@ -227,7 +230,8 @@ impl Replay {
             KnownEvent::RoomChanged(RoomChanged { change, .. }) => {
                 self.room = (std::mem::take(&mut self.room.0).then(change), at);
             }
-            KnownEvent::MessageEdited { id, body, edited_at } => {
+            KnownEvent::MessagesExpired { up_to } => self.expired = self.expired.max(up_to.min(at)),
+            KnownEvent::MessageEdited { id, body, edited_at, .. } => {
                 let change = self.changes.entry(id).or_default();
                 if change.deleted.is_none() {
                     change.edit = Some((at, body, edited_at));
@@ -280,8 +284,14 @@ impl Replay {
         // What came before the posting (it may have been a dead letter for a while) had nothing to change.
         let deleted = change.is_some_and(|c| c.deleted.is_some_and(|deleted| deleted > at));
         let edit = change.and_then(|c| c.edit.as_ref()).filter(|(edited, ..)| *edited > at);
-        if deleted && !(message.body.is_empty() && edit.is_none_or(|(_, body, _)| body.is_empty())) {
-            self.archive.add(|| format!("the text of the deleted message {id} is still there"));
+        let expired = at <= self.expired;
+        if (deleted || expired) && !(message.body.is_empty() && edit.is_none_or(|(_, body, _)| body.is_empty())) {
+            let how = if expired { "forgotten" } else { "deleted" };
+            self.archive.add(|| format!("the text of the {how} message {id} is still there"));
+        }
+        if expired {
+            self.messages = self.messages.saturating_sub(1);
+            return None;
         }
         let reactions = match change {
             Some(change) if !deleted => after(at, &change.reactions),
@@ -373,10 +383,19 @@ impl Replay {
         Some((change, at))
     }
 
+    /// Up to where the room's messages should be gone, if it is not so.
+    pub(super) fn compare_expired(&mut self, found: Position) -> Option<Position> {
+        if found == self.expired {
+            return None;
+        }
+        self.projections.add(|| format!("messages should be gone up to {}, not {found}", self.expired));
+        Some(self.expired)
+    }
+
     /// Nothing more comes.
     pub(super) fn end(&mut self) {
         self.done = true;
-        for (id, at) in std::mem::take(&mut self.blank) {
+        for (id, at) in std::mem::take(&mut self.blank).into_iter().filter(|(_, at)| *at > self.expired) {
             self.archive.add(|| format!("the text of the message {id} is gone from {at}, and nobody deleted it"));
         }
     }

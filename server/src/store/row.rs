@@ -58,7 +58,7 @@ impl From<UserRow> for User {
 macro_rules! room_columns {
     () => {
         "r.id as room_id, r.slug as room_slug, r.name as room_name, r.visibility, r.partition_no, r.topic, r.archived,
-         r.changed_epoch, r.changed_offset"
+         r.keep_days, r.changed_epoch, r.changed_offset"
     };
 }
 pub(super) use room_columns;
@@ -73,6 +73,7 @@ pub(super) struct RoomColumns {
     partition_no: i64,
     topic: String,
     archived: bool,
+    keep_days: i64,
     changed_epoch: i64,
     changed_offset: i64,
 }
@@ -88,10 +89,24 @@ impl TryFrom<RoomColumns> for RoomRow {
             partition: small(row.partition_no),
             topic: row.topic,
             archived: row.archived,
+            keep_days: small(row.keep_days),
             changed: position(row.changed_epoch, row.changed_offset),
         })
     }
 }
+
+/// Of `x`, a message to be inserted: that none of its id was there before and has become too old. Asked only where
+/// anything has.
+macro_rules! not_forgotten {
+    () => {
+        "case when (select r.expired_epoch from rooms r where r.id = x.room) > 0 then not exists (
+             select 1 from events e
+             where e.room = x.room and e.message = x.id and e.kind = 'message_posted'
+               and (e.epoch, e.offset_no) < (x.epoch, x.offset_no)
+         ) else true end"
+    };
+}
+pub(super) use not_forgotten;
 
 /// What a member `m` is. Moderators are kept beside the role: the version before has no word for them.
 macro_rules! role_word {

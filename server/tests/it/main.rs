@@ -31,6 +31,7 @@ mod redis_away;
 mod redis_outage;
 mod relay;
 mod resume_storm;
+mod retention;
 mod retries;
 mod rooms;
 mod running;

@@ -41,10 +41,10 @@ in_both_modes!(
 );
 
 /// What a command printed, and how it ended.
-struct Done {
-    code: i32,
+pub struct Done {
+    pub code: i32,
     out: String,
-    all: String,
+    pub all: String,
 }
 
 fn command(mode: &Mode) -> Command {
@@ -54,7 +54,7 @@ fn command(mode: &Mode) -> Command {
 }
 
 /// Runs the program as an operator would.
-async fn run(mode: &Mode, arguments: &[&str]) -> Done {
+pub async fn run(mode: &Mode, arguments: &[&str]) -> Done {
     let mut command = command(mode);
     command.args(arguments);
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();

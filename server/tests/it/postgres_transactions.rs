@@ -67,6 +67,7 @@ async fn a_read_that_is_given_up_leaves_no_transaction_open() {
         partition: 0,
         topic: String::new(),
         archived: false,
+        keep_days: 0,
         changed: Position::START,
     };
     // Two questions, so a transaction.

@@ -1,6 +1,6 @@
 use super::{NotFoundPage, invite_links::InviteLinks, room_members::RoomMembers};
 use crate::{
-    api::{self, ArchiveRoom, ChangeRoom, Leave, SettingsData},
+    api::{self, ArchiveRoom, ChangeRoom, KeepMessages, Leave, SettingsData},
     components::{Field, Problem, VisibilityChoices},
     error::ApiError,
     model::{MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS, Role, Room, Visibility},
@@ -91,6 +91,7 @@ fn Settings(data: SettingsData) -> impl IntoView {
                         </section>
                     }
                 })}
+            {may.own.then(|| view! { <Keep room=room.clone() /> })}
             {may.own.then(|| view! { <Archive room /> })}
         </main>
     }
@@ -130,6 +131,7 @@ fn About(room: Room, may: May, query: Query) -> impl IntoView {
                 optional=true
             />
             {visibility}
+            {(!may.own).then(|| view! { <p class="hint">{keeps(&room)}</p> })}
             <button class="button primary">"Save"</button>
         </form>
     }
@@ -142,11 +144,50 @@ fn AboutToRead(room: Room) -> impl IntoView {
         Visibility::Members => "Members only: listed for everyone with an account.",
         Visibility::Private => "Private: not listed, by invitation only.",
     };
+    let keeps = keeps(&room);
     view! {
         <section class="card" aria-label="The room">
             {(!room.topic.is_empty()).then(|| view! { <p>{room.topic}</p> })}
             <p class="hint">{who}</p>
+            <p class="hint">{keeps}</p>
         </section>
+    }
+}
+
+fn keeps(room: &Room) -> String {
+    format!("Messages are kept {}.", words::kept_for(room.keep_days))
+}
+
+/// How long messages are kept: a few usual times, and the one that is set.
+#[component]
+fn Keep(room: Room) -> impl IntoView {
+    let mut choices = vec![0, 7, 30, 90, 365];
+    if !choices.contains(&room.keep_days) {
+        choices.push(room.keep_days);
+        choices.sort_unstable();
+    }
+    let option = |days: u32| {
+        view! {
+            <option value=days.to_string() selected=days == room.keep_days>
+                {words::kept_for(days)}
+            </option>
+        }
+    };
+    view! {
+        <form class="card form" method="post" action=KeepMessages::url() aria-labelledby="keep">
+            <h2 id="keep">"Forget"</h2>
+            <p class="hint">
+                "What is older is deleted for everybody, with its files, pins and reactions, and does not come back."
+            </p>
+            <input type="hidden" name="room" value=room.slug.clone() />
+            <div class="field">
+                <label for="keep-days">"Keep messages"</label>
+                <select id="keep-days" name="keep_days">
+                    {choices.into_iter().map(option).collect_view()}
+                </select>
+            </div>
+            <button class="button">"Keep them so long"</button>
+        </form>
     }
 }
 

@@ -4,7 +4,7 @@
 use super::Connection;
 use crate::store::{
     chain::Link,
-    row::{ChainRow, NewEvent, NewMessage, signed},
+    row::{ChainRow, NewEvent, NewMessage, not_forgotten, signed},
     search::{IndexedText, NewTerms},
 };
 use std::fmt::Write;
@@ -12,14 +12,16 @@ use uuid::Uuid;
 
 /// Inserts the messages whose ids are new in their rooms; the offsets of those that were.
 pub(super) async fn insert_messages(tx: &mut Connection, rows: &[NewMessage<'_>]) -> Result<Vec<i64>, sqlx::Error> {
-    sqlx::query_scalar(
+    sqlx::query_scalar(concat!(
         "insert into messages (room, id, epoch, offset_no, author, body, sent_at, reply_to, terms, deleted)
          select room, id, epoch, offset_no, author, body, sent_at, reply_to, terms::tsvector, false
          from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)
               as x (room, id, epoch, offset_no, author, body, sent_at, reply_to, terms)
-         on conflict (room, id) do nothing
+         where ",
+        not_forgotten!(),
+        " on conflict (room, id) do nothing
          returning offset_no",
-    )
+    ))
     .bind(rows.iter().map(|row| row.room).collect::<Vec<Uuid>>())
     .bind(rows.iter().map(|row| row.id).collect::<Vec<Uuid>>())
     .bind(rows.iter().map(|row| row.epoch).collect::<Vec<i64>>())

@@ -6,7 +6,6 @@ use crate::store::{
     row::{position, signed},
 };
 use app::model::{Event, KnownEvent, MessageId, Position, RoomId, UserId};
-use uuid::Uuid;
 
 /// The log's generation, the partition's progress, and an event's epoch, offset and body if there is one.
 type PageRow = (i64, Option<i64>, Option<i64>, Option<i64>, Option<String>);
@@ -107,23 +106,26 @@ pub(super) async fn posted(
     room: RoomId,
     id: MessageId,
 ) -> Result<Option<PostedRow>, StoreError> {
-    let row: Option<(Uuid, i64, i64, bool, String)> = sqlx::query_as(
-        "select m.author, m.epoch, m.offset_no, m.deleted, e.body
-         from messages m
-         join events e on e.room = m.room and e.epoch = m.epoch and e.offset_no = m.offset_no
-         where m.room = $1 and m.id = $2",
+    let row: Option<(i64, i64, String, Option<bool>)> = sqlx::query_as(
+        "select e.epoch, e.offset_no, e.body, m.deleted
+         from events e left join messages m on m.room = e.room and m.id = e.message
+         where e.room = $1 and e.message = $2 and e.kind = 'message_posted'
+         order by e.epoch, e.offset_no limit 1",
     )
     .bind(room.0)
     .bind(id.0)
     .fetch_optional(conn)
     .await?;
-    let Some((author, epoch, offset, deleted, event)) = row else { return Ok(None) };
+    let Some((epoch, offset, event, deleted)) = row else { return Ok(None) };
     let at = position(epoch, offset);
-    let body = match read(&event, at)? {
-        Event::Known(KnownEvent::MessagePosted { message }, _) if !deleted => Some(message.body),
+    Ok(match read(&event, at)? {
+        Event::Known(KnownEvent::MessagePosted { message }, _) => {
+            // Without a row it has become too old.
+            let body = (deleted == Some(false)).then_some(message.body);
+            Some(PostedRow { author: message.author.id, at, body })
+        }
         _ => None,
-    };
-    Ok(Some(PostedRow { author: UserId(author), at, body }))
+    })
 }
 
 /// Where the archive has a message's posting, and whose it is, whatever the projection says.
@@ -181,6 +183,15 @@ pub(super) async fn blank(conn: &mut Connection, room: RoomId, id: MessageId) ->
             .bind(id.0)
             .fetch_all(&mut *conn)
             .await?;
+    blank_these(conn, room, rows).await
+}
+
+/// The same of events as they are now, each with its place.
+pub(super) async fn blank_these(
+    conn: &mut Connection,
+    room: RoomId,
+    rows: Vec<(i64, i64, String)>,
+) -> Result<(), sqlx::Error> {
     for (epoch, offset, body) in rows {
         let event = read(&body, position(epoch, offset)).map_err(|e| sqlx::Error::Decode(e.into()))?;
         sqlx::query("update events set body = $4 where room = $1 and epoch = $2 and offset_no = $3")
@@ -199,6 +210,6 @@ pub(super) fn write(event: &Event) -> String {
     serde_json::to_string(event).expect("an event is plain data")
 }
 
-fn read(body: &str, at: Position) -> Result<Event, StoreError> {
+pub(super) fn read(body: &str, at: Position) -> Result<Event, StoreError> {
     serde_json::from_str(body).map_err(|e| StoreError::Broken(format!("the archive's event at {at}: {e}")))
 }

@@ -20,6 +20,7 @@ mod progress;
 mod projection;
 mod replay;
 mod restore;
+mod retention;
 mod rooms;
 mod search;
 mod sessions;
@@ -250,6 +251,18 @@ impl Store for Adapter {
 
     async fn head(&self, room: &RoomRow) -> Result<Position, StoreError> {
         within(async { archive::head(&mut *self.reader().await?, room.id).await }).await
+    }
+
+    async fn forgetting(&self, now: Millis, again: Millis, limit: u32) -> Result<Vec<RoomRow>, StoreError> {
+        within(async { retention::forgetting(&mut *self.writer().await?, now, again, limit).await }).await
+    }
+
+    async fn look_again(&self, room: RoomId, at: Millis) -> Result<(), StoreError> {
+        within(async { retention::look_again(&mut *self.writer().await?, room, at).await }).await
+    }
+
+    async fn oldest(&self, room: RoomId, limit: u32) -> Result<Vec<(Position, Millis)>, StoreError> {
+        within(async { retention::oldest(&mut *self.reader().await?, room, limit).await }).await
     }
 
     async fn events(&self, room: &RoomRow, after: Position, limit: u32) -> Result<EventPage, StoreError> {

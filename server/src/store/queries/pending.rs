@@ -94,6 +94,7 @@ pub(super) fn kind(event: &Event) -> String {
             KnownEvent::ReactionRemoved { .. } => "reaction_removed",
             KnownEvent::MessagePinned { .. } => "message_pinned",
             KnownEvent::MessageUnpinned { .. } => "message_unpinned",
+            KnownEvent::MessagesExpired { .. } => "messages_expired",
             KnownEvent::RoomChanged(_) => "room_changed",
             KnownEvent::MemberJoined { .. } => "member_joined",
             KnownEvent::MemberLeft { .. } => "member_left",

@@ -1,6 +1,6 @@
 //! What follows from an event that is not a posted message.
 
-use super::{Connection, archive, pins, rooms, search};
+use super::{Connection, archive, pins, retention, rooms, search};
 use crate::{
     log::Record,
     store::row::{kept_role, signed},
@@ -19,7 +19,7 @@ pub(super) async fn apply(
         KnownEvent::MessagePosted { .. } => {}
         // One record makes the room and its owner: a crash cannot come between.
         KnownEvent::RoomCreated { by } => join(tx, room, by.id, Role::Owner, at).await?,
-        KnownEvent::MessageEdited { id, body, edited_at } => {
+        KnownEvent::MessageEdited { id, body, edited_at, .. } => {
             // One that comes to nothing is not kept: its text would outlive a deletion that came before it.
             return edit(tx, room, *id, record.by, body, *edited_at).await;
         }
@@ -30,6 +30,7 @@ pub(super) async fn apply(
         KnownEvent::MessageUnpinned { id, .. } => pins::unpin(tx, room, *id).await?,
         KnownEvent::MemberJoined { user, role } => join(tx, room, user.id, *role, at).await?,
         KnownEvent::MemberLeft { user, by } => leave(tx, room, user.id, (user.id != by.id).then_some(at)).await?,
+        KnownEvent::MessagesExpired { up_to } => retention::expire(tx, room, *up_to, at).await?,
         KnownEvent::RoomChanged(RoomChanged { change, .. }) => drop(rooms::change(tx, room, change, at).await?),
     }
     Ok(true)

@@ -1,6 +1,6 @@
 //! Brings the rows for [`Replay`], page by page, and puts right what it finds wrong.
 
-use super::{Connection, bulk, chains, pins, projection, rooms, upkeep::digest};
+use super::{Connection, bulk, chains, pins, projection, retention, rooms, upkeep::digest};
 use crate::store::{
     Replay, RoomKey, RoomRow, StoreError,
     replay::{ArchivedRow, MemberRow, MessageRow},
@@ -82,6 +82,15 @@ async fn compare(tx: &mut Connection, room: &RoomRow, replay: &mut Replay, mend:
                 {
                     replay.mended += 1;
                     rooms::change(tx, room.id, &change, at).await?;
+                }
+                if let Some(up_to) = replay.compare_expired(retention::expired(tx, room.id).await?)
+                    && mend
+                {
+                    replay.mended += 1;
+                    retention::set_expired(tx, room.id, up_to).await?;
+                }
+                if mend {
+                    retention::forget_files(tx, room.id).await?;
                 }
                 replay.end();
                 return Ok(());

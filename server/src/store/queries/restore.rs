@@ -2,7 +2,7 @@
 //! tried again, and what was lost from the archive and is still in the log.
 
 use super::{
-    Connection, archive, bulk, pending,
+    Connection, archive, bulk, pending, retention,
     upkeep::{discard, seal},
 };
 use crate::{
@@ -27,7 +27,8 @@ pub(super) async fn is_vain(conn: &mut Connection, at: Position, placed: &Placed
             match archive::posted_in_archive(conn, room, *id).await? {
                 Some((first, author)) if first < at && author == by => {
                     let deleted = archive::deleted_at(conn, room, *id).await?;
-                    Ok(deleted.is_some_and(|deleted| deleted < at))
+                    let expired = retention::expired_at(conn, room, first).await?;
+                    Ok([deleted, expired].into_iter().flatten().any(|gone| gone < at))
                 }
                 // Not there (yet), or somebody else's.
                 _ => Ok(true),
@@ -66,7 +67,7 @@ pub(super) async fn revive(
             None => Err(e.into()),
         };
     }
-    blank_if_deleted(tx, placed).await?;
+    blank_if_gone(tx, at, placed).await?;
     seal(tx, room).await?;
     Ok(Revived::Archived)
 }
@@ -119,7 +120,7 @@ pub(super) async fn one(
     match there {
         Some((digest, text)) => {
             let is_it = digest.as_deref() == Some(&chain::digest(&body));
-            if is_it && (text == body || (is_blank_of(&text, &body) && is_deleted(tx, placed).await?)) {
+            if is_it && (text == body || (is_blank_of(&text, &body) && is_gone(tx, at, placed).await?)) {
                 return Ok(false);
             }
         }
@@ -133,7 +134,7 @@ pub(super) async fn one(
         .execute(&mut *tx)
         .await?;
     put_in(tx, at, placed).await?;
-    blank_if_deleted(tx, placed).await?;
+    blank_if_gone(tx, at, placed).await?;
     Ok(true)
 }
 
@@ -143,12 +144,12 @@ fn is_blank_of(text: &str, body: &str) -> bool {
     event(text).is_some() && event(text) == event(body).map(Event::without_text)
 }
 
-/// Was the message deleted whose text the record carries?
-async fn is_deleted(tx: &mut Connection, placed: &Placed) -> Result<bool, StoreError> {
-    match placed.record.event.text_of() {
-        Some(id) => Ok(archive::deleted_at(tx, placed.record.room, id).await?.is_some()),
-        None => Ok(false),
-    }
+/// Was the message deleted whose text the record carries, or has it become too old?
+async fn is_gone(tx: &mut Connection, at: Position, placed: &Placed) -> Result<bool, StoreError> {
+    let room = placed.record.room;
+    let Some(id) = placed.record.event.text_of() else { return Ok(false) };
+    let posted = archive::posted_in_archive(tx, room, id).await?.map_or(at, |(posted, _)| posted);
+    Ok(archive::deleted_at(tx, room, id).await?.is_some() || retention::expired_at(tx, room, posted).await?.is_some())
 }
 
 async fn is_buried(tx: &mut Connection, partition: u32, at: Position) -> Result<bool, StoreError> {
@@ -171,12 +172,16 @@ async fn put_in(tx: &mut Connection, at: Position, placed: &Placed) -> Result<()
     bulk::insert_events(tx, &[NewEvent::new(placed.record.room.0, at, pending::kind(event), text_of, body)]).await
 }
 
-/// What was deleted stays deleted, whichever of the two comes later.
-async fn blank_if_deleted(tx: &mut Connection, placed: &Placed) -> Result<(), StoreError> {
+/// What was deleted stays deleted, and what has become too old stays gone, whichever of the two comes later.
+async fn blank_if_gone(tx: &mut Connection, at: Position, placed: &Placed) -> Result<(), StoreError> {
     let room = placed.record.room;
     let deleted = match &placed.record.event {
         Event::Known(KnownEvent::MessageDeleted { id, .. }, _) => Some(*id),
-        event if is_deleted(tx, placed).await? => event.text_of(),
+        Event::Known(KnownEvent::MessagesExpired { up_to }, _) => {
+            retention::expire(tx, room, *up_to, at).await?;
+            None
+        }
+        event if is_gone(tx, at, placed).await? => event.text_of(),
         _ => None,
     };
     if let Some(id) = deleted {

@@ -3,7 +3,7 @@
 use super::Connection;
 use crate::store::{
     NewRoom, RoomKey, RoomRow, StoreError,
-    row::{RoomColumns, role_word, room_columns, signed, unknown_word, unsigned},
+    row::{RoomColumns, role_word, room_columns, signed, small, unknown_word, unsigned},
 };
 use app::{
     direct::SIGN,
@@ -61,7 +61,8 @@ pub(super) async fn change(
     let (name, topic) = (change.name.as_ref().unwrap_or(&name), change.topic.as_ref().unwrap_or(&topic));
     sqlx::query(
         "update rooms set name = $2, topic = $3, words = $4, visibility = coalesce($5, visibility),
-                archived = coalesce($6, archived), changed_epoch = $7, changed_offset = $8
+                archived = coalesce($6, archived), changed_epoch = $7, changed_offset = $8,
+                keep_days = coalesce($9, keep_days), look_at = case when $9 is null then look_at else 0 end
          where id = $1",
     )
     .bind(room.0)
@@ -72,6 +73,7 @@ pub(super) async fn change(
     .bind(change.archived)
     .bind(i64::from(at.epoch))
     .bind(signed(at.offset))
+    .bind(change.keep_days.map(i64::from))
     .execute(tx)
     .await?;
     Ok(Some(()))
@@ -90,6 +92,7 @@ struct KnownRow {
     visibility: String,
     topic: String,
     archived: bool,
+    keep_days: i64,
     role: Option<String>,
     members: i64,
 }
@@ -106,6 +109,7 @@ impl TryFrom<KnownRow> for Room {
             members: unsigned(row.members),
             topic: row.topic,
             archived: row.archived,
+            keep_days: small(row.keep_days),
         })
     }
 }
@@ -121,7 +125,7 @@ pub(super) async fn known_to(
         "select k.*, (select count(*) from memberships c where c.room = k.id) as members
          from (
              select * from (
-                 select r.id, r.slug, r.name, r.visibility, r.topic, r.archived, ",
+                 select r.id, r.slug, r.name, r.visibility, r.topic, r.archived, r.keep_days, ",
         role_word!(),
         " as role, 0 as half
                  from memberships m join rooms r on r.id = m.room
@@ -130,7 +134,7 @@ pub(super) async fn known_to(
              ) as own
              union all
              select * from (
-                 select r.id, r.slug, r.name, r.visibility, r.topic, r.archived, null as role, 1 as half
+                 select r.id, r.slug, r.name, r.visibility, r.topic, r.archived, r.keep_days, null as role, 1 as half
                  from rooms r
                  where r.visibility <> 'private' and (r.visibility = 'public' or $2) and r.archived = $4
                    and not exists (select 1 from memberships m where m.room = r.id and m.account = $1)
@@ -163,7 +167,7 @@ pub(super) async fn directory(
     let rows: Vec<KnownRow> = sqlx::query_as(concat!(
         "select k.*, (select count(*) from memberships c where c.room = k.id) as members
          from (
-             select r.id, r.slug, r.name, r.visibility, r.topic, r.archived, ",
+             select r.id, r.slug, r.name, r.visibility, r.topic, r.archived, r.keep_days, ",
         role_word!(),
         " as role
              from rooms r left join memberships m on m.room = r.id and m.account = $1

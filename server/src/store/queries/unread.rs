@@ -8,7 +8,7 @@ use crate::store::{
 use app::{
     direct::is_direct,
     mentions::calls,
-    model::{MAX_UNREAD, Position, RoomId, Unread, User},
+    model::{MAX_UNREAD, RoomId, Unread, User},
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -23,6 +23,8 @@ struct Row {
     room: Uuid,
     read_epoch: i64,
     read_offset: i64,
+    expired_epoch: i64,
+    expired_offset: i64,
     upto_epoch: Option<i64>,
     upto_offset: Option<i64>,
     unread: i64,
@@ -33,6 +35,7 @@ struct Row {
 pub(super) async fn of(conn: &mut Connection, user: &User) -> Result<Vec<Unread>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
         "select k.room, k.read_epoch, k.read_offset, k.slug, k.level,
+                k.expired_epoch, k.expired_offset,
                 (select m.epoch from messages m where m.room = k.room
                  order by m.epoch desc, m.offset_no desc limit 1) as upto_epoch,
                 (select m.offset_no from messages m where m.room = k.room
@@ -44,7 +47,7 @@ pub(super) async fn of(conn: &mut Connection, user: &User) -> Result<Vec<Unread>
                      limit $2
                  ) as few) as unread
          from (
-             select m.room, o.slug, l.level, coalesce(r.epoch, m.joined_epoch) as read_epoch,
+             select m.room, o.slug, o.expired_epoch, o.expired_offset, l.level, coalesce(r.epoch, m.joined_epoch) as read_epoch,
                     coalesce(r.offset_no, m.joined_offset) as read_offset
              from memberships m join rooms o on o.id = m.room
                   left join read_markers r on r.room = m.room and r.account = m.account
@@ -64,8 +67,8 @@ pub(super) async fn of(conn: &mut Connection, user: &User) -> Result<Vec<Unread>
     }
     let unread = |row: Row| {
         let read = position(row.read_epoch, row.read_offset);
-        let upto =
-            row.upto_epoch.zip(row.upto_offset).map_or(Position::START, |(epoch, offset)| position(epoch, offset));
+        let newest = row.upto_epoch.zip(row.upto_offset).map(|(epoch, offset)| position(epoch, offset));
+        let upto = newest.unwrap_or_else(|| position(row.expired_epoch, row.expired_offset));
         Unread {
             room: RoomId(row.room),
             read,

@@ -4,7 +4,7 @@
 use super::Connection;
 use crate::store::{
     chain::Link,
-    row::{ChainRow, NewEvent, NewMessage, signed},
+    row::{ChainRow, NewEvent, NewMessage, not_forgotten, signed},
     search::{IndexedText, NewTerms},
 };
 use sqlx::{QueryBuilder, Sqlite};
@@ -19,7 +19,7 @@ pub(super) async fn insert_messages(tx: &mut Connection, rows: &[NewMessage<'_>]
     let mut inserted = Vec::with_capacity(rows.len());
     for rows in rows.chunks(ROWS) {
         let mut query = QueryBuilder::<Sqlite>::new(
-            "insert into messages (room, id, epoch, offset_no, author, body, sent_at, deleted, reply_to, place) ",
+            "with x (room, id, epoch, offset_no, author, body, sent_at, deleted, reply_to, place) as (",
         );
         query.push_values(rows, |mut values, row| {
             values
@@ -34,7 +34,12 @@ pub(super) async fn insert_messages(tx: &mut Connection, rows: &[NewMessage<'_>]
                 .push_bind(row.reply_to)
                 .push_bind(row.place);
         });
-        query.push(" on conflict (room, id) do nothing returning offset_no");
+        query.push(concat!(
+            ") insert into messages (room, id, epoch, offset_no, author, body, sent_at, deleted, reply_to, place)
+               select * from x where ",
+            not_forgotten!(),
+            " on conflict (room, id) do nothing returning offset_no"
+        ));
         let new: HashSet<i64> = query.build_query_scalar::<i64>().fetch_all(&mut *tx).await?.into_iter().collect();
         let indexed = rows.iter().filter(|row| new.contains(&row.offset)).map(|row| (row.place, &row.terms));
         write_terms(tx, indexed).await?;

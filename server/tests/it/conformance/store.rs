@@ -13,6 +13,7 @@ mod invites;
 mod operation;
 mod people;
 mod pins;
+mod retention;
 mod rooms;
 mod running;
 mod search;
@@ -127,6 +128,13 @@ of_both_adapters! {
         nothing_is_pinned_that_is_not_there_any_more,
         a_list_and_its_position_are_of_one_moment,
         every_wrong_pin_is_found_and_put_right;
+    retention:
+        of_what_has_become_too_old_nothing_is_left_but_places,
+        where_everything_is_too_old_nothing_is_unread_and_the_room_is_known_up_to_there,
+        what_has_become_too_old_is_not_posted_again_nor_edited,
+        a_room_that_forgets_is_told_to_one_who_asks_and_again_in_time,
+        what_came_back_of_the_forgotten_is_found_and_taken_out,
+        a_dead_letter_that_is_too_old_by_now_comes_to_its_place_without_its_text;
     history:
         a_room_without_messages_has_an_empty_page,
         history_is_paged_in_both_directions,
@@ -152,6 +160,7 @@ of_both_adapters! {
         a_file_that_no_message_names_is_forgotten_after_its_time,
         only_its_uploader_names_a_file_and_only_in_its_room,
         what_a_message_names_goes_with_it,
+        what_has_become_too_old_goes_with_its_files,
         an_edit_names_files_and_lets_go_of_others,
         what_is_put_right_names_its_files_again;
     archive:

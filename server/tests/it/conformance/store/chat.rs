@@ -78,7 +78,7 @@ impl Chat {
     }
 
     pub fn edit(&self, by: &User, id: MessageId, body: &str) -> Record {
-        self.record(by, KnownEvent::MessageEdited { id, body: body.into(), edited_at: 2_000 })
+        self.record(by, KnownEvent::MessageEdited { id, body: body.into(), edited_at: 2_000, posted_at: None })
     }
 
     pub fn delete(&self, by: &User, id: MessageId) -> Record {
@@ -173,6 +173,6 @@ pub async fn room(store: &dyn Store, name: &str, visibility: Visibility, partiti
     let (id, slug) = (RoomId::new(), name.to_lowercase());
     let new = NewRoom { id, slug: slug.clone(), name: name.into(), visibility, partition, created_at: 1_000 };
     assert!(store.create_room(&new).await.expect("written"));
-    let (topic, archived, changed) = (String::new(), false, Position::START);
-    RoomRow { id, slug, name: name.into(), visibility, partition, topic, archived, changed }
+    let (topic, archived, keep_days, changed) = (String::new(), false, 0, Position::START);
+    RoomRow { id, slug, name: name.into(), visibility, partition, topic, archived, keep_days, changed }
 }

@@ -2,7 +2,7 @@ use super::{
     chat::{Chat, PARTITION, message_id, placed, room},
     place::Place,
 };
-use app::model::{FileAddress, FileId, FileName, User, Visibility};
+use app::model::{FileAddress, FileId, FileName, KnownEvent, Position, User, Visibility};
 use server::store::{FileRow, NewFile, PART_BYTES, Replay, RoomRow};
 
 /// Later than all files of these tests.
@@ -99,6 +99,27 @@ pub async fn what_a_message_names_goes_with_it(place: &Place) {
     chat.fold(vec![chat.delete(&chat.lin, id)]).await;
     assert!(!is_there(&chat, &one).await && !is_there(&chat, &two).await);
     assert!(is_there(&chat, &kept).await);
+}
+
+pub async fn what_has_become_too_old_goes_with_its_files(place: &Place) {
+    let chat = Chat::new(place.open().await).await;
+    let (old, kept) = (of_ada(&chat).await, of_ada(&chat).await);
+    let at = chat.fold(vec![chat.post(&chat.ada, &old.markdown()), chat.post(&chat.ada, &kept.markdown())]).await;
+    chat.fold(vec![chat.record(&chat.ada, KnownEvent::MessagesExpired { up_to: at[0] })]).await;
+    assert!(!is_there(&chat, &old).await && is_there(&chat, &kept).await);
+    // As if the version before had folded it.
+    let late = of_ada(&chat).await;
+    chat.fold(vec![chat.post(&chat.ada, &late.markdown())]).await;
+    place.execute("delete from messages where offset_no = (select max(offset_no) from messages)").await;
+    let store = place.upkeep().await;
+    let last = Position::new(1, chat.store.progress(PARTITION).await.expect("read") - 1);
+    chat.fold(vec![chat.record(&chat.ada, KnownEvent::MessagesExpired { up_to: last })]).await;
+    assert!(is_there(&chat, &late).await, "its message was not there to say so");
+    let mut replay = Replay::new();
+    while !replay.is_done() {
+        store.replay(&chat.room, &mut replay, true).await.expect("a step");
+    }
+    assert!(!is_there(&chat, &late).await);
 }
 
 pub async fn an_edit_names_files_and_lets_go_of_others(place: &Place) {
