@@ -1,6 +1,6 @@
 //! The bundle: script and WebAssembly by wasm-bindgen, the style, the assets.
 
-use crate::{arrange, compress, place::files, site::Site, split, unreached};
+use crate::{arrange, compress, place::files, short, site::Site, split, unreached};
 use anyhow::{Context, Result, ensure};
 use std::{
     fs,
@@ -16,6 +16,7 @@ pub fn write(site: &Site, folder: &Path) -> Result<u64> {
     style(site, &pkg)?;
     script(site, &pkg)?;
     if site.for_people {
+        shorten(site, &pkg)?;
         arrange_all(&pkg)?;
         compress::beside(folder)?;
     }
@@ -42,6 +43,15 @@ fn script(site: &Site, pkg: &Path) -> Result<()> {
         .generate(pkg)
         .context("wasm-bindgen")?;
     fs::rename(pkg.join(format!("{name}_bg.wasm")), program(site, pkg))?;
+    Ok(())
+}
+
+/// The names between the program and its script.
+fn shorten(site: &Site, pkg: &Path) -> Result<()> {
+    let (wasm, script) = (program(site, pkg), pkg.join(format!("{}.js", site.output_name)));
+    let named = short::named(&fs::read(&wasm)?, &fs::read_to_string(&script)?).context("shortening names")?;
+    fs::write(wasm, named.0)?;
+    fs::write(script, named.1)?;
     Ok(())
 }
 

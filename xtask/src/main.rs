@@ -10,6 +10,7 @@ mod build;
 mod bundle;
 mod compress;
 mod place;
+mod short;
 mod site;
 mod split;
 mod unreached;
