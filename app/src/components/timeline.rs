@@ -5,6 +5,7 @@ use crate::{
     live::Live,
     model::{HistoryQuery, MessageId, Position},
     outbox::Outbox,
+    reactive::{effect, memo},
     session,
     state::Merged,
     timeline::{Rows, lay_out},
@@ -44,7 +45,7 @@ pub fn Timeline(
     // How many stretches are being read or were just put in: what changes meanwhile is not spoken.
     let quiet = RwSignal::new(0_u32);
     let anchor = Anchor::new(scroller);
-    Effect::new(move || {
+    effect(move || {
         rows.track();
         anchor.restore();
     });
@@ -85,7 +86,7 @@ pub fn Timeline(
             read_newer();
         }
     };
-    let missed = Memo::new(move |_| left_at.get().map(|at| state.with(|state| state.count_after(at))));
+    let missed = memo(move || left_at.get().map(|at| state.with(|state| state.count_after(at))));
     let to_end = move |_| {
         if let Some(scroller) = scroller.get_untracked() {
             scroller.set_scroll_top(0);
@@ -93,14 +94,14 @@ pub fn Timeline(
     };
     if highlight.is_none() && read.is_some() {
         // Where reading goes on. One that is in view already moves nothing.
-        Effect::new(move || {
+        effect(move || {
             if let Some(row) = document().get_element_by_id("new") {
                 browser::scroll_into_view(&row);
             }
         });
     }
     let live = use_context::<Live>();
-    Effect::new(move || {
+    effect(move || {
         let Some(live) = live.filter(|live| live.visible().get() && left_at.get().is_none()) else { return };
         // As far as the stretch goes; what came to nothing after it is read with it.
         let seen = state.with(|state| if state.newer() { state.last() } else { Some(state.at()) });
@@ -109,14 +110,14 @@ pub fn Timeline(
         }
     });
     if let Some(id) = highlight {
-        Effect::new(move || {
+        effect(move || {
             if let Some(row) = document().get_element_by_id(&format!("m-{id}")) {
                 browser::scroll_to_middle(&row);
             }
         });
     }
-    let older = Memo::new(move |_| state.with(|state| state.older().then(|| state.first()).flatten()));
-    let newer = Memo::new(move |_| state.with(|state| state.newer().then(|| state.last()).flatten()));
+    let older = memo(move || state.with(|state| state.older().then(|| state.first()).flatten()));
+    let newer = memo(move || state.with(|state| state.newer().then(|| state.last()).flatten()));
     view! {
         <div class="timeline">
             <div class="scroller" node_ref=scroller on:scroll=on_scroll on:click=|event| copy_code(&event) tabindex="0" role="region" aria-label="Message history">
@@ -199,7 +200,7 @@ fn seen_without_script(actions: Actions) -> impl IntoView {
 fn laid_out(actions: Actions, read: Option<Position>) -> Memo<Rows> {
     let outbox = use_context::<Outbox>();
     let (state, me, hydrated) = (actions.state(), session::me(), Hydrated::signal());
-    Memo::new(move |_| {
+    memo(move || {
         let local = hydrated.get();
         let day = |at| if local { browser::day(at) } else { i64::div_euclid(at, when::DAY) };
         state.with(|state| match outbox {
@@ -219,7 +220,7 @@ const TIPS: &str = "\
 #[component]
 fn Beginning(actions: Actions, rows: Memo<Rows>) -> impl IntoView {
     let name = untrack(|| actions.room_called());
-    let empty = Memo::new(move |_| rows.read().order.is_empty());
+    let empty = memo(move || rows.read().order.is_empty());
     view! {
         <p class="beginning">
             {move || {

@@ -7,6 +7,7 @@ use crate::{
     json::Brought,
     live::Live,
     model::{HistoryQuery, MessageId},
+    reactive::{effect, memo},
     session,
     state::RoomState,
     url::Query,
@@ -71,7 +72,7 @@ pub fn RoomPage() -> impl IntoView {
 
 fn wanted() -> Memo<Wanted> {
     let (params, search) = (use_params_map(), use_location().search);
-    Memo::new(move |_| {
+    memo(move || {
         let query = Query::parse(&search.read());
         let params = params.read();
         let around = params.get("id").map(|id| id.parse()).transpose().ok();
@@ -110,15 +111,15 @@ fn RoomBody(view: RoomData, wanted: Memo<Wanted>) -> impl IntoView {
     let (shown, me) = (ArcRwSignal::from(state), session::me().map(|me| me.username));
     let title = move || shown.with(|state| called(state.room(), me.as_deref()));
     let live = use_context::<Live>();
-    Effect::new(move || {
+    effect(move || {
         if let Some(live) = live {
             live.watch(state);
         }
     });
-    let joined = Memo::new(move |_| actions.role().is_some());
+    let joined = memo(move || actions.role().is_some());
     // Who reads an old stretch writes where its end is.
-    let at_end = Memo::new(move |_| !state.with(RoomState::newer));
-    let archived = Memo::new(move |_| actions.archived());
+    let at_end = memo(move || !state.with(RoomState::newer));
+    let archived = memo(move || actions.archived());
     // In a thread it was not tried here.
     let kept = if wanted.thread.is_some() && actions.may_write() { Kept::default() } else { wanted.kept };
     actions.problem().set(kept.problem.clone());
