@@ -30,6 +30,7 @@ mod outbox;
 mod pages;
 pub mod protocol;
 mod rcdata;
+mod reactive;
 mod session;
 mod state;
 mod switcher;

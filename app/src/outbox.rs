@@ -14,6 +14,7 @@ use crate::{
     json,
     live::backoff_ms,
     model::{MessageId, RoomId, Written},
+    reactive::effect,
     session,
     state::RoomState,
     words,
@@ -39,7 +40,7 @@ impl Outbox {
         let prefix = session::me().map(|me| format!("partyline.unsent.{}.", me.id));
         let outbox = Self { queue: RwSignal::new(Queue::default()), prefix: StoredValue::new(prefix) };
         provide_context(outbox);
-        Effect::new(move || {
+        effect(move || {
             let Some(prefix) = outbox.prefix.get_value() else { return };
             let kept = browser::stored_under(&prefix);
             let mut kept: Vec<Unsent> = kept.iter().filter_map(|text| json::read(text).ok()).collect();

@@ -1,8 +1,11 @@
 //! The bundle: script and WebAssembly by wasm-bindgen, the style, the assets.
 
-use crate::{compress, site::Site, split, unreached};
+use crate::{arrange, compress, place::files, short, site::Site, split, unreached};
 use anyhow::{Context, Result, ensure};
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 use wasm_bindgen_cli_support::Bindgen;
 
 /// Writes the whole site into an empty folder; returns the size of the WebAssembly in bytes.
@@ -11,14 +14,21 @@ pub fn write(site: &Site, folder: &Path) -> Result<u64> {
     fs::create_dir_all(&pkg)?;
     copy_folder(&site.assets_dir, folder)?;
     style(site, &pkg)?;
-    let size = script(site, &pkg)?;
+    script(site, &pkg)?;
     if site.for_people {
+        shorten(site, &pkg)?;
+        arrange_all(&pkg)?;
         compress::beside(folder)?;
     }
-    Ok(size)
+    Ok(fs::metadata(program(site, &pkg))?.len())
 }
 
-fn script(site: &Site, pkg: &Path) -> Result<u64> {
+/// Leptos asks for `<name>.wasm` when LEPTOS_OUTPUT_NAME is set at its build, as .cargo/config.toml does.
+fn program(site: &Site, pkg: &Path) -> PathBuf {
+    pkg.join(format!("{}.wasm", site.output_name))
+}
+
+fn script(site: &Site, pkg: &Path) -> Result<()> {
     let name = &site.output_name;
     let whole = fs::read(&site.wasm).with_context(|| format!("{} cannot be read", site.wasm.display()))?;
     let main = split::into_chunks(&whole, &format!("./{name}.js"), pkg).context("splitting")?;
@@ -32,10 +42,27 @@ fn script(site: &Site, pkg: &Path) -> Result<u64> {
         .typescript(false)
         .generate(pkg)
         .context("wasm-bindgen")?;
-    // Leptos asks for `<name>.wasm` when LEPTOS_OUTPUT_NAME is set at its build, as .cargo/config.toml does.
-    let wasm = pkg.join(format!("{name}.wasm"));
-    fs::rename(pkg.join(format!("{name}_bg.wasm")), &wasm)?;
-    Ok(fs::metadata(wasm)?.len())
+    fs::rename(pkg.join(format!("{name}_bg.wasm")), program(site, pkg))?;
+    Ok(())
+}
+
+/// The names between the program and its script.
+fn shorten(site: &Site, pkg: &Path) -> Result<()> {
+    let (wasm, script) = (program(site, pkg), pkg.join(format!("{}.js", site.output_name)));
+    let named = short::named(&fs::read(&wasm)?, &fs::read_to_string(&script)?).context("shortening names")?;
+    fs::write(wasm, named.0)?;
+    fs::write(script, named.1)?;
+    Ok(())
+}
+
+/// The program and its chunks.
+fn arrange_all(pkg: &Path) -> Result<()> {
+    for file in files(pkg)?.iter().filter(|file| file.extension().is_some_and(|kind| kind == "wasm")) {
+        let path = pkg.join(file);
+        let arranged = arrange::arranged(&fs::read(&path)?).with_context(|| format!("arranging {}", file.display()))?;
+        fs::write(path, arranged)?;
+    }
+    Ok(())
 }
 
 fn style(site: &Site, pkg: &Path) -> Result<()> {

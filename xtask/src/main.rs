@@ -5,10 +5,12 @@
 //! wasm-bindgen is linked in as a library. A newcomer therefore waits half a
 //! minute for this program instead of twenty for cargo-leptos.
 
+mod arrange;
 mod build;
 mod bundle;
 mod compress;
 mod place;
+mod short;
 mod site;
 mod split;
 mod unreached;

@@ -6,6 +6,7 @@ use crate::{
     direct::{called, is_direct},
     error::{ApiError, Outcome},
     model::{KnownEvent, MessageId, Role, User, Written},
+    reactive::memo,
     session,
     state::RoomState,
     words,
@@ -35,7 +36,7 @@ impl Actions {
         Self {
             state,
             me: StoredValue::new(session::me()),
-            people: Memo::new(move |_| {
+            people: memo(move || {
                 state.with(|state| state.members().iter().map(|member| member.user.username.clone()).collect())
             }),
             reply_to: RwSignal::new(reply_to),

@@ -1,6 +1,7 @@
 use crate::{
     live::{Link, Live},
     protocol::Status,
+    reactive::memo,
     url,
 };
 use leptos::prelude::*;
@@ -9,8 +10,8 @@ use leptos::prelude::*;
 #[component]
 pub fn Banner() -> impl IntoView {
     let live = use_context::<Live>();
-    let link = Memo::new(move |_| live.map_or(Link::Connecting, |live| live.link().get()));
-    let status = Memo::new(move |_| live.map_or(Status::WELL, |live| live.status().get()));
+    let link = memo(move || live.map_or(Link::Connecting, |live| live.link().get()));
+    let status = memo(move || live.map_or(Status::WELL, |live| live.status().get()));
     let here = leptos_router::hooks::use_location().pathname;
     // The region is always there: a screen reader speaks of what changes in it.
     view! {

@@ -1,5 +1,10 @@
 use super::{Actions, thread::Panel};
-use crate::{model::MessageId, state::RoomState, url};
+use crate::{
+    model::MessageId,
+    reactive::{effect, memo},
+    state::RoomState,
+    url,
+};
 use leptos::{prelude::*, task::spawn_local};
 
 /// The thread beside a room, of the message that the address names. What reads and shows it is a chunk, fetched with the
@@ -12,8 +17,8 @@ pub fn beside(
     thread: impl Fn() -> Option<MessageId> + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
     let state = actions.state();
-    let read = Memo::new(move |_| state.with(RoomState::thread_of) == thread());
-    Effect::new(move || {
+    let read = memo(move || state.with(RoomState::thread_of) == thread());
+    effect(move || {
         let Some(of) = thread().filter(|_| !read.get()) else { return };
         spawn_local(async move {
             match Panel::load().await {

@@ -1,4 +1,4 @@
-use crate::{browser, model::Millis, when};
+use crate::{browser, model::Millis, reactive::effect, when};
 use leptos::prelude::*;
 
 /// Whether the browser has taken over. Until then both sides must render the same, in UTC.
@@ -10,7 +10,7 @@ impl Hydrated {
     pub fn provide() {
         let hydrated = Self(RwSignal::new(false));
         // Once, when everything has been rendered as the server did: the one signal that only an effect can write.
-        Effect::new(move || hydrated.0.set(true));
+        effect(move || hydrated.0.set(true));
         provide_context(hydrated);
     }
 

@@ -14,6 +14,7 @@ use crate::{
     model::{MAX_BODY_BYTES, MessageBody},
     outbox::Outbox,
     rcdata::textarea,
+    reactive::{effect, memo},
     url, words,
 };
 use leptos::{html, prelude::*, server_fn::ServerFn, task::spawn_local, wasm_bindgen::JsCast, web_sys};
@@ -44,7 +45,7 @@ pub fn Composer(
     let uploads = Uploads::new(actions, form);
     let dropping = dropping(uploads);
 
-    Effect::new(move || {
+    effect(move || {
         let Some(text) = text.get() else { return };
         if text.value().is_empty()
             && let Some(draft) = draft_key.with_value(|key| browser::stored(key))
@@ -279,7 +280,7 @@ fn Typing(actions: Actions) -> impl IntoView {
     let state = actions.state();
     let room = state.with_untracked(|state| state.id());
     let me = actions.me();
-    let who = Memo::new(move |_| {
+    let who = memo(move || {
         let who = live.map(|live| live.typing_in(room)).unwrap_or_default();
         let others = who.into_iter().filter(|name| Some(name) != me.as_ref());
         state.with(|state| others.map(|name| state.display_name(&name)).collect::<Vec<_>>())

@@ -1,10 +1,10 @@
-use crate::browser;
+use crate::{browser, reactive::effect};
 use leptos::{ev, prelude::*};
 
 /// The keys of all pages, and a list of them. Without a script the list's keys do nothing, and the list is not there.
 #[component]
 pub fn Keys() -> impl IntoView {
-    Effect::new(|| {
+    effect(|| {
         let keys = window_event_listener(ev::keydown, |event| {
             if !event.is_composing() && browser::press(&event) {
                 event.prevent_default();

@@ -1,6 +1,7 @@
 //! What people wrote, in an element of its own.
 
 use crate::markdown::{Audience, Renderer, as_written, escape, one_line};
+use crate::reactive::effect;
 use leptos::{
     prelude::*,
     tachys::{html::element::InnerHtmlValue, renderer::Rndr},
@@ -16,7 +17,7 @@ impl Reader {
     /// Puts it into the context of all pages; in the browser fetches what is lacking once the page stands.
     pub fn provide() {
         let reader = Self(RwSignal::new(Renderer::there().is_some()));
-        Effect::new(move || {
+        effect(move || {
             reader.get();
         });
         provide_context(reader);

@@ -4,6 +4,7 @@ use crate::{
     direct::is_direct,
     live::Live,
     model::{Member, Role, RoomId},
+    reactive::memo,
     session, url,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
@@ -15,11 +16,11 @@ pub fn MemberList(
     actions: Actions,
 ) -> impl IntoView {
     let (state, slug) = (actions.state(), actions.slug());
-    let member = Memo::new(move |_| actions.role().is_some());
+    let member = memo(move || actions.role().is_some());
     let registered = session::me().is_some_and(|me| !me.guest);
     let direct = is_direct(&slug);
     let room = state.with_untracked(|state| state.id());
-    let members = Memo::new(move |_| {
+    let members = memo(move || {
         state.with(|state| {
             let mut members = state.members().to_vec();
             members
@@ -73,7 +74,7 @@ pub fn MemberList(
 #[component]
 fn MemberItem(member: Member, room: RoomId, may_write: bool, direct: bool) -> impl IntoView {
     let (live, username) = (use_context::<Live>(), member.user.username.clone());
-    let here = Memo::new(move |_| live.is_some_and(|live| live.present().with(|here| here.has(room, &username))));
+    let here = memo(move || live.is_some_and(|live| live.present().with(|here| here.has(room, &username))));
     let name = member.user.display_name.clone();
     // Anybody may call themselves Ada; only one is @ada. A guest's name is given by the server.
     let handle = (!member.user.guest && name != member.user.username).then(|| format!("@{}", member.user.username));

@@ -3,6 +3,7 @@ use crate::{
     mentions::may_name,
     model::{Message, MessageId, User},
     outbox::{Outbox, Status},
+    reactive::memo,
     timeline::{Row, Rows},
     url, words,
 };
@@ -28,12 +29,12 @@ pub fn MessageRow(
         rows.with(|rows| rows.by_id.get(&id).cloned()).or_else(|| before.cloned().flatten())
     });
     let row = move || row.get().expect("the list shows only rows that it has");
-    let message = Memo::new(move |_| row().message);
-    let status = Memo::new(move |_| row().status);
-    let opens_day = Memo::new(move |_| row().opens_day);
-    let opens_new = Memo::new(move |_| row().opens_new);
-    let opens_group = Memo::new(move |_| row().opens_group);
-    let done_with = Memo::new(move |_| message.read().deleted || status.read().is_some());
+    let message = memo(move || row().message);
+    let status = memo(move || row().status);
+    let opens_day = memo(move || row().opens_day);
+    let opens_new = memo(move || row().opens_new);
+    let opens_group = memo(move || row().opens_group);
+    let done_with = memo(move || message.read().deleted || status.read().is_some());
     let author = message.with_untracked(|message| message.author.clone());
     let name = author.display_name.clone();
     let own = actions.owns(&author);
@@ -99,7 +100,7 @@ pub fn MessageRow(
 
 #[component]
 fn Stamp(message: Memo<Arc<Message>>, actions: Actions) -> impl IntoView {
-    let sent_at = Memo::new(move |_| message.read().sent_at);
+    let sent_at = memo(move || message.read().sent_at);
     let href = message.with_untracked(|message| url::message(&actions.slug(), message.id));
     view! {
         <a class="stamp" href=href>
@@ -111,11 +112,11 @@ fn Stamp(message: Memo<Arc<Message>>, actions: Actions) -> impl IntoView {
 #[component]
 fn Body(message: Memo<Arc<Message>>, actions: Actions) -> impl IntoView {
     let me = actions.me();
-    let shown = Memo::new(move |_| {
+    let shown = memo(move || {
         let message = message.read();
         (message.body.clone(), message.deleted, message.edited_at.is_some())
     });
-    let deleted = Memo::new(move |_| shown.read().1);
+    let deleted = memo(move || shown.read().1);
     let marked = move || {
         let (body, _, edited) = shown.get();
         // Who comes and goes changes only messages that name somebody.
@@ -135,7 +136,7 @@ fn Body(message: Memo<Arc<Message>>, actions: Actions) -> impl IntoView {
 #[component]
 fn Quote(message: Memo<Arc<Message>>, actions: Actions) -> impl IntoView {
     let original = message.with_untracked(|message| message.reply_to)?;
-    let words = Memo::new(move |_| {
+    let words = memo(move || {
         actions.state().with(|state| {
             state.message(original).map(|message| {
                 let text = if message.deleted { "a deleted message".into() } else { message.body.clone() };

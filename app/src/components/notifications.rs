@@ -2,6 +2,7 @@ use crate::{
     api::Notifications as Choose,
     live::Live,
     model::{NotificationLevel, RoomId},
+    reactive::{effect, memo},
 };
 use leptos::{prelude::*, server_fn::ServerFn};
 
@@ -15,11 +16,11 @@ pub fn Notifications(
 ) -> impl IntoView {
     let live = use_context::<Live>();
     let slug = StoredValue::new(slug);
-    let level = Memo::new(move |_| live.and_then(|live| live.level_of(room)));
+    let level = memo(move || live.and_then(|live| live.level_of(room)));
     // The server may have rendered this before it knew the level, and hydration corrects no attribute: it is set once
     // more afterwards.
     let there = RwSignal::new(!cfg!(feature = "hydrate"));
-    Effect::new(move || there.set(true));
+    effect(move || there.set(true));
     let choice = move |value: NotificationLevel, label: &'static str| {
         let on_click = move |event: leptos::ev::MouseEvent| {
             event.prevent_default();

@@ -2,6 +2,7 @@ use super::Actions;
 use crate::{
     api::React,
     model::{Message, MessageId},
+    reactive::memo,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
 use std::sync::Arc;
@@ -31,13 +32,13 @@ pub fn Reactions(
 fn Chip(message: Memo<Arc<Message>>, emoji: String, id: MessageId, actions: Actions) -> impl IntoView {
     let users = {
         let emoji = emoji.clone();
-        Memo::new(move |_| {
+        memo(move || {
             let message = message.read();
             let reaction = message.reactions.iter().find(|reaction| reaction.emoji == emoji);
             reaction.map(|reaction| reaction.users.clone()).unwrap_or_default()
         })
     };
-    let own = Memo::new(move |_| actions.me().is_some_and(|me| users.read().contains(&me)));
+    let own = memo(move || actions.me().is_some_and(|me| users.read().contains(&me)));
     let label = {
         let emoji = emoji.clone();
         move || format!("{emoji} {}", users.read().join(", "))

@@ -1,5 +1,5 @@
 use super::SearchLink;
-use crate::{live::Live, model::Visibility, session, state::RoomState, url};
+use crate::{live::Live, model::Visibility, reactive::memo, session, state::RoomState, url};
 use leptos::prelude::*;
 
 /// The room's name, what it is about, who may see it, how many are in it.
@@ -9,12 +9,12 @@ pub fn RoomHeader(
     state: RwSignal<RoomState>,
 ) -> impl IntoView {
     let slug = state.with_untracked(|state| state.room().slug.clone());
-    let count = Memo::new(move |_| state.with(|state| state.room().members));
+    let count = memo(move || state.with(|state| state.room().members));
     let (live, id) = (use_context::<Live>(), state.with_untracked(RoomState::id));
-    let here = Memo::new(move |_| live.map_or(0, |live| live.present().with(|here| here.count(id))));
-    let called = Memo::new(move |_| state.with(|state| session::called(&state.room().slug, &state.room().name)));
+    let here = memo(move || live.map_or(0, |live| live.present().with(|here| here.count(id))));
+    let called = memo(move || state.with(|state| session::called(&state.room().slug, &state.room().name)));
     let (sign, _) = called.get_untracked();
-    let about = Memo::new(move |_| state.with(|state| state.room().topic.clone()));
+    let about = memo(move || state.with(|state| state.room().topic.clone()));
     let visibility = move || {
         state.with(|state| match (state.room().archived, state.room().visibility) {
             (true, _) => "Archived",

@@ -2,6 +2,7 @@ use crate::{
     badges::Count,
     live::Live,
     model::{NotificationLevel, Room, Visibility},
+    reactive::memo,
     session, url,
 };
 use leptos::prelude::*;
@@ -21,8 +22,8 @@ pub fn RoomLink(
         (path == page || path.starts_with(&below)).then_some("page")
     };
     let (id, live) = (room.id, use_context::<Live>());
-    let count = Memo::new(move |_| live.map(|live| live.unread_in(id)).unwrap_or_default());
-    let muted = Memo::new(move |_| live.and_then(|live| live.level_of(id)) == Some(NotificationLevel::Mute));
+    let count = memo(move || live.map(|live| live.unread_in(id)).unwrap_or_default());
+    let muted = memo(move || live.and_then(|live| live.level_of(id)) == Some(NotificationLevel::Mute));
     let (sign, name) = session::called(&room.slug, &room.name);
     let private = room.visibility == Visibility::Private && sign == "#";
     view! {

@@ -1,10 +1,10 @@
-use crate::{model::MAX_SEARCH_CHARS, url};
+use crate::{model::MAX_SEARCH_CHARS, reactive::effect, url};
 use leptos::{ev, prelude::*, wasm_bindgen::JsCast, web_sys};
 
 /// Where one says what to look for, in a line, for the side of every page; `/` or Ctrl+Shift+F puts the cursor there.
 #[component]
 pub fn SearchLine() -> impl IntoView {
-    Effect::new(|| {
+    effect(|| {
         let listener = window_event_listener(ev::keydown, |event| {
             if calls_search(&event) && focus_search() {
                 event.prevent_default();

@@ -6,6 +6,7 @@ use crate::{
     browser, json,
     markdown::NotLoaded,
     model::{FileAddress, Millis, Uploaded},
+    reactive::memo,
     url, words,
 };
 use leptos::prelude::*;
@@ -114,7 +115,7 @@ fn answered(uploads: Uploads, number: u32, status: u16, text: &str) {
 }
 
 fn list(uploads: Uploads) -> AnyView {
-    let numbers = Memo::new(move |_| uploads.all.read().iter().map(|upload| upload.number).collect::<Vec<_>>());
+    let numbers = memo(move || uploads.all.read().iter().map(|upload| upload.number).collect::<Vec<_>>());
     view! {
         <ul class="uploads" aria-label="Files to send">
             <For each=move || numbers.get() key=|number| *number children=move |number| view! { <Row uploads number /> } />
@@ -125,7 +126,7 @@ fn list(uploads: Uploads) -> AnyView {
 
 #[component]
 fn Row(uploads: Uploads, number: u32) -> impl IntoView {
-    let state = Memo::new(move |_| {
+    let state = memo(move || {
         let found = |all: &Vec<Upload>| all.iter().find(|u| u.number == number).map(|u| u.state.clone());
         uploads.all.with(found).unwrap_or(State::Waiting)
     });

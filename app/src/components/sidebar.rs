@@ -6,6 +6,7 @@ use crate::{
     json::Brought,
     live::Live,
     model::{Room, Unread},
+    reactive::memo,
     session,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
@@ -71,7 +72,7 @@ pub fn Sidebar(
 #[component]
 fn ReadAll() -> impl IntoView {
     let live = use_context::<Live>();
-    let any = Memo::new(move |_| live.is_some_and(|live| live.unread().unread > 0));
+    let any = memo(move || live.is_some_and(|live| live.unread().unread > 0));
     let on_submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         if let Some(live) = live {

@@ -4,6 +4,7 @@ use crate::{
     complete::{self, Begun, Candidate, Edit, bytes, units},
     markdown::Renderer,
     pages::Rooms,
+    reactive::effect,
 };
 use leptos::{
     ev::KeyboardEvent,
@@ -140,7 +141,7 @@ pub fn SuggestionList(
     suggestions: Suggestions,
 ) -> impl IntoView {
     // While something is offered the field is a combo box; otherwise it is what it was: a field for text.
-    Effect::new(move || {
+    effect(move || {
         let Some(field) = suggestions.field.get() else { return };
         let active = suggestions.open().then(|| option_id(suggestions.chosen.get()));
         let states =

@@ -1,5 +1,5 @@
 use super::{Hydrated, switcher_dialog};
-use crate::{browser, error::ApiError, json::Brought, model::Room};
+use crate::{browser, error::ApiError, json::Brought, model::Room, reactive::effect};
 use leptos::{ev, prelude::*, task::spawn_local};
 
 /// Jumps to a room by a few letters of its name: Ctrl+K, or ⌘K.
@@ -13,7 +13,7 @@ pub fn Switcher(
     let hydrated = Hydrated::signal();
     let open = RwSignal::new(false);
     let dialog = RwSignal::new(None::<switcher_dialog::Made>);
-    Effect::new(move || {
+    effect(move || {
         if open.get() && dialog.get_untracked().is_none() {
             spawn_local(async move {
                 match switcher_dialog::load().await {
@@ -23,7 +23,7 @@ pub fn Switcher(
             });
         }
     });
-    Effect::new(move || {
+    effect(move || {
         let keys = window_event_listener(ev::keydown, move |event| {
             let alone = !event.alt_key() && !event.shift_key();
             if alone && (event.ctrl_key() || event.meta_key()) && event.key().eq_ignore_ascii_case("k") {

@@ -1,6 +1,15 @@
 //! What the switcher opens: many never do, so it is a chunk of its own (feature `split`).
 
-use crate::{direct::is_direct, live::Live, markdown::NotLoaded, model::Room, session, switcher::matching, url};
+use crate::{
+    direct::is_direct,
+    live::Live,
+    markdown::NotLoaded,
+    model::Room,
+    reactive::{effect, memo},
+    session,
+    switcher::matching,
+    url,
+};
 use leptos::{ev, html, prelude::*, web_sys};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
@@ -47,11 +56,11 @@ fn Dialog(open: RwSignal<bool>, rooms: Vec<Room>) -> impl IntoView {
     // Found by what they are called here.
     let rooms: Vec<Room> =
         rooms.into_iter().map(|room| Room { name: session::called(&room.slug, &room.name).1, ..room }).collect();
-    let found = Memo::new(move |_| {
+    let found = memo(move || {
         let weight = |room: &Room| live.map(|live| live.unread_in(room.id).unread).unwrap_or_default();
         matching(&rooms, &typed.read(), weight)
     });
-    Effect::new(move || {
+    effect(move || {
         // The platform's own dialog: it keeps the focus inside, and gives it back.
         if let Some(dialog) = dialog.get() {
             let _ = dialog.show_modal();

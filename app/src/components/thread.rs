@@ -9,6 +9,7 @@ use crate::{
     model::{MAX_BODY_BYTES, MessageBody, MessageId},
     outbox::Outbox,
     rcdata::textarea,
+    reactive::{effect, memo},
     session,
     state::{Merged, RoomState},
     timeline::{Rows, lay_out},
@@ -84,12 +85,12 @@ fn show(room: Actions, of: MessageId) -> AnyView {
     let actions = Actions::new(state, None, String::new());
     let rows = laid_out(actions, of);
     let panel = NodeRef::<html::Aside>::new();
-    Effect::new(move || {
+    effect(move || {
         // Whoever came by a link in the history is led here; whoever wants to answer, to where one does.
         let Some(panel) = panel.get().filter(|_| focused_in(".replies")) else { return };
         let _ = panel.focus();
     });
-    Effect::new(move || {
+    effect(move || {
         // The same link once more, with the thread there already.
         let clicks = window_event_listener(leptos::ev::click, move |event| {
             let clicked = event.target().and_then(|target| target.dyn_into::<Element>().ok());
@@ -110,10 +111,10 @@ fn show(room: Actions, of: MessageId) -> AnyView {
             close.click();
         }
     };
-    let count = Memo::new(move |_| rows.read().by_id.get(&of).map_or(0, |row| row.message.replies));
+    let count = memo(move || rows.read().by_id.get(&of).map_or(0, |row| row.message.replies));
     let cut = move || state.with(|state| state.thread().is_some_and(RoomState::older));
     let slug = StoredValue::new(actions.slug());
-    let writes = Memo::new(move |_| actions.role().is_some() && !actions.archived());
+    let writes = memo(move || actions.role().is_some() && !actions.archived());
     view! {
         <aside id="thread" class="thread" aria-label="Thread" tabindex="-1" node_ref=panel on:keydown=on_key>
             <header>
@@ -170,7 +171,7 @@ fn Answer(actions: Actions, of: MessageId) -> impl IntoView {
     let here = format!("#thread-compose:has([value='{of}']) textarea");
     let typed = element(&here).map(|field| (field.unchecked_into::<HtmlTextAreaElement>().value(), focused_in(&here)));
     let wanted = use_location().hash.get_untracked() == "#thread-compose";
-    Effect::new(move || {
+    effect(move || {
         let Some(text) = text.get() else { return };
         let (typed, focused) = typed.clone().unwrap_or_default();
         if !typed.is_empty() {
@@ -257,7 +258,7 @@ fn Answer(actions: Actions, of: MessageId) -> impl IntoView {
 fn laid_out(actions: Actions, of: MessageId) -> Memo<Rows> {
     let outbox = use_context::<Outbox>();
     let (state, me, hydrated) = (actions.state(), session::me(), super::Hydrated::signal());
-    Memo::new(move |_| {
+    memo(move || {
         let local = hydrated.get();
         let day = |at| if local { browser::day(at) } else { i64::div_euclid(at, when::DAY) };
         state.with(|state| {

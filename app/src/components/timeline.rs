@@ -10,6 +10,7 @@ use crate::{
     live::Live,
     model::{HistoryQuery, MessageId, Position},
     outbox::Outbox,
+    reactive::{effect, memo},
     session,
     state::Merged,
     timeline::{Rows, lay_out},
@@ -51,7 +52,7 @@ pub fn Timeline(
     // How many stretches are being read or were just put in: what changes meanwhile is not spoken.
     let quiet = RwSignal::new(0_u32);
     let anchor = Anchor::new(scroller);
-    Effect::new(move || {
+    effect(move || {
         rows.track();
         anchor.restore();
     });
@@ -92,7 +93,7 @@ pub fn Timeline(
             read_newer();
         }
     };
-    let missed = Memo::new(move |_| left_at.get().map(|at| state.with(|state| state.count_after(at))));
+    let missed = memo(move || left_at.get().map(|at| state.with(|state| state.count_after(at))));
     let to_end = move |_| {
         if let Some(scroller) = scroller.get_untracked() {
             scroller.set_scroll_top(0);
@@ -107,7 +108,7 @@ pub fn Timeline(
     let view = arrival::number();
     // Before that nothing is seen: the page may still stand where another room was read.
     let arrived = RwSignal::new(false);
-    Effect::new(move || {
+    effect(move || {
         arrival.arrive(view, scroller, anchor, move || {
             if arrived.try_set(true).is_none() {
                 scrolled();
@@ -115,7 +116,7 @@ pub fn Timeline(
         });
     });
     let live = use_context::<Live>();
-    Effect::new(move || {
+    effect(move || {
         let here = move |live: &Live| arrived.get() && live.visible().get() && left_at.get().is_none();
         let Some(live) = live.filter(here) else { return };
         // As far as the stretch goes; what came to nothing after it is read with it.
@@ -124,8 +125,8 @@ pub fn Timeline(
             live.seen(state.with_untracked(|state| state.id()), slug.get_value(), at);
         }
     });
-    let older = Memo::new(move |_| state.with(|state| state.older().then(|| state.first()).flatten()));
-    let newer = Memo::new(move |_| state.with(|state| state.newer().then(|| state.last()).flatten()));
+    let older = memo(move || state.with(|state| state.older().then(|| state.first()).flatten()));
+    let newer = memo(move || state.with(|state| state.newer().then(|| state.last()).flatten()));
     view! {
         <div class="timeline">
             <div class="scroller" node_ref=scroller on:scroll=move |_| scrolled() prop:partylineView=view on:click=|event| copy_code(&event) tabindex="0" role="region" aria-label="Message history">
@@ -210,7 +211,7 @@ fn seen_without_script(actions: Actions) -> impl IntoView {
 fn laid_out(actions: Actions, read: Option<Position>) -> Memo<Rows> {
     let outbox = use_context::<Outbox>();
     let (state, me, hydrated) = (actions.state(), session::me(), Hydrated::signal());
-    Memo::new(move |_| {
+    memo(move || {
         let local = hydrated.get();
         let day = |at| if local { browser::day(at) } else { i64::div_euclid(at, when::DAY) };
         state.with(|state| match outbox {
@@ -230,7 +231,7 @@ const TIPS: &str = "\
 #[component]
 fn Beginning(actions: Actions, rows: Memo<Rows>) -> impl IntoView {
     let name = untrack(|| actions.room_called());
-    let empty = Memo::new(move |_| rows.read().order.is_empty());
+    let empty = memo(move || rows.read().order.is_empty());
     view! {
         <p class="beginning">
             {move || {

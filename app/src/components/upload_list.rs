@@ -1,5 +1,5 @@
 use super::uploads::Uploads;
-use crate::{browser, url};
+use crate::{browser, reactive::effect, url};
 use leptos::{html, prelude::*};
 
 /// What is on its way, above the text.
@@ -29,7 +29,7 @@ pub fn Attach(
         }
     };
     // Somebody may have been quicker than the script.
-    Effect::new(move || {
+    effect(move || {
         field.track();
         take();
     });

@@ -2,6 +2,7 @@ use super::{Actions, sending::Sending};
 use crate::{
     browser::{self, Chosen},
     model::{MAX_FILE_BYTES, Uploaded},
+    reactive::effect,
 };
 use leptos::{html, prelude::*, task::spawn_local};
 
@@ -50,7 +51,7 @@ impl Uploads {
             sending: RwSignal::new(None),
             form,
         };
-        Effect::new(move || {
+        effect(move || {
             // Nothing is kept, as a rule; then nothing is fetched that could read it.
             if let Some(kept) = uploads.key.with_value(|key| browser::stored(key)) {
                 spawn_local(async move {
@@ -186,7 +187,7 @@ fn refused(reason: &str) -> State {
 /// Whether files are being dragged over the page; wherever they are dropped, they are added.
 pub fn dropping(uploads: Uploads) -> RwSignal<bool> {
     let over = RwSignal::new(false);
-    Effect::new(move || {
+    effect(move || {
         let dragged = window_event_listener(leptos::ev::dragover, move |event| {
             if browser::drags_files(&event) {
                 // The browser would show the file in place of the page.

@@ -6,6 +6,8 @@
 #[cfg(any(test, feature = "hydrate"))]
 mod asks;
 mod backoff;
+#[cfg(feature = "hydrate")]
+mod chunk;
 mod counting;
 mod presence;
 #[cfg(feature = "hydrate")]
@@ -184,7 +186,7 @@ impl Live {
             });
         }
         // Owned by the tab: nothing of the page outlives it, and nothing ends before it.
-        leptos::task::spawn_local(socket::run(self, receiver));
+        leptos::task::spawn_local(chunk::run(self, receiver));
     }
 
     #[cfg(not(feature = "hydrate"))]

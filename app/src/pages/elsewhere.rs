@@ -1,5 +1,6 @@
 //! What the browser's part knows of the pages that the server renders alone (`pages/plain/`): where they are not.
 
+use crate::reactive::effect;
 use leptos::prelude::*;
 use leptos_router::any_nested_route::IntoAnyNestedRoute;
 
@@ -18,7 +19,7 @@ pub fn PlainRoutes() -> impl leptos_router::MatchNestedRoutes + Clone {
 /// An address from a link that is no live page's: the server has the page, or says that nobody has.
 #[component]
 pub fn NoPageHere() -> impl IntoView {
-    Effect::new(|| {
+    effect(|| {
         let location = window().location();
         // In place of this entry, so that "back" leads to where the link was.
         if let Ok(here) = location.href() {

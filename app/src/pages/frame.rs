@@ -5,6 +5,7 @@ use crate::{
     json::Brought,
     live::Live,
     model::Room,
+    reactive::{effect, memo},
 };
 use leptos::prelude::*;
 use leptos_router::components::Outlet;
@@ -20,9 +21,9 @@ pub fn Frame() -> impl IntoView {
     let rooms = Resource::new_with_options(move || live.rooms_changed(), |_| api::rooms(), true);
     let unread = Resource::new_with_options(move || live.rooms_changed(), |_| api::unread_rooms(), true);
     provide_context(Rooms(rooms));
-    Effect::new(move || live.count());
-    let any = Memo::new(move |_| live.unread().unread > 0);
-    Effect::new(move || {
+    effect(move || live.count());
+    let any = memo(move || live.unread().unread > 0);
+    effect(move || {
         if let Some(icon) = document().get_element_by_id("icon") {
             let _ = icon.set_attribute("href", if any.get() { "/favicon-unread.svg" } else { "/favicon.svg" });
         }

@@ -8,6 +8,7 @@ use crate::{
     json::Brought,
     live::Live,
     model::{HistoryQuery, MessageId},
+    reactive::{effect, memo},
     session,
     state::RoomState,
     url::Query,
@@ -72,7 +73,7 @@ pub fn RoomPage() -> impl IntoView {
 
 fn wanted() -> Memo<Wanted> {
     let (params, search) = (use_params_map(), use_location().search);
-    Memo::new(move |_| {
+    memo(move || {
         let query = Query::parse(&search.read());
         let params = params.read();
         let around = params.get("id").map(|id| id.parse()).transpose().ok();
@@ -111,13 +112,13 @@ fn RoomBody(view: RoomData, wanted: Memo<Wanted>) -> impl IntoView {
     let (shown, me) = (ArcRwSignal::from(state), session::me().map(|me| me.username));
     let title = move || shown.with(|state| called(state.room(), me.as_deref()));
     let live = use_context::<Live>();
-    Effect::new(move || {
+    effect(move || {
         if let Some(live) = live {
             live.watch(state);
         }
     });
-    let joined = Memo::new(move |_| actions.role().is_some());
-    let archived = Memo::new(move |_| actions.archived());
+    let joined = memo(move || actions.role().is_some());
+    let archived = memo(move || actions.archived());
     // In a thread it was not tried here.
     let kept = if wanted.thread.is_some() && actions.may_write() { Kept::default() } else { wanted.kept };
     actions.problem().set(kept.problem.clone());
@@ -141,7 +142,7 @@ fn RoomBody(view: RoomData, wanted: Memo<Wanted>) -> impl IntoView {
 fn Trouble(error: ApiError) -> impl IntoView {
     let again = leptos_router::hooks::use_location().pathname;
     let switched = Hydrated::signal().get_untracked();
-    Effect::new(move || {
+    effect(move || {
         // Opened from another room, it may have been kept for this: see offline-worker.js.
         if switched && !browser::online() {
             let _ = window().location().reload();

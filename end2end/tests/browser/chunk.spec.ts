@@ -80,6 +80,22 @@ test.describe('without its reader', () => {
     await expect(body(page, first).locator('em')).toHaveText(first);
     await expect(body(page, own).locator('strong')).toHaveText(own);
   });
+
+  test('a page that cannot hear yet says so, and hears what it has missed', async ({ api, server, newPerson }) => {
+    const [ada, room, before] = await roomWithMarkup(api);
+    const page = await newPerson(ada);
+    const hearing = '**/pkg/live.*.wasm';
+    await page.route(hearing, (route) => route.fulfill({ status: 404, body: 'not here' }));
+    await new RoomPage(page).open(server.url, room);
+    await expect(page.getByText('No connection.')).toBeVisible();
+    const missed = unique('missed');
+    await api.post(ada, room, missed);
+
+    await page.unroute(hearing);
+    await expect(body(page, missed)).toHaveCount(1);
+    await expect(page.getByText('No connection.')).toBeHidden();
+    await expect(body(page, before)).toHaveCount(1);
+  });
 });
 
 test('a chunk of another build is not to be had', async ({ server, request }) => {
