@@ -78,8 +78,8 @@ test('a link to a message leads to it, and one writes from there', async ({ api,
   const shown = new RoomPage(page);
   await page.goto(`${server.url}/rooms/${rooms[0].slug}?latest=1`);
   await live(api, ada, rooms[0], shown);
-  await api.post(ada, rooms[0], `see ${server.url}/rooms/${rooms[0].slug}/m/${ids[9]}`);
-  await page.locator('.body').getByRole('link', { name: /\/m\// }).click();
+  await api.call('PUT', `/rooms/${rooms[0].id}/messages/${ids[9]}/pin`, ada.token);
+  await page.getByRole('complementary', { name: 'Members' }).getByRole('link', { name: 'told 10.' }).click();
   await expect(shown.message('told 10.')).toBeInViewport();
   await expect(page.locator(`#m-${ids[9]}`)).toHaveClass(/highlight/);
   await shown.say('written far up');
