@@ -62,6 +62,10 @@ pub async fn room_view(room: String, query: HistoryQuery, from_unread: bool) -> 
             Some(who) => backend.read_marker(who, &room).await?,
             None => None,
         };
+        // Who has written has read what was there then.
+        let own = |m: &&Message| who.is_some_and(|who| who.user.id == m.author.id);
+        let written = page.messages.iter().rev().find(own).map(|m| m.at);
+        let read = read.map(|read| written.map_or(read, |written| written.max(read)));
         if from_unread
             && let (Some(read), Some(first)) = (read, page.messages.first())
             && page.more

@@ -73,8 +73,9 @@ pub fn Timeline(
             read_stretch(actions, reading, quiet, anchor, false);
         }
     };
-    let scrolled = move || {
-        let Some(scroller) = scroller.get_untracked() else { return };
+    // Where it stands; how far from the end that is.
+    let stands = move || {
+        let scroller = scroller.get_untracked()?;
         let from_end = -scroller.scroll_top();
         let at_end = from_end < NEAR_PX;
         if at_end == left_at.get_untracked().is_some() {
@@ -86,6 +87,10 @@ pub fn Timeline(
         } else {
             anchor.hold();
         }
+        Some((scroller, from_end))
+    };
+    let on_scroll = move |_| {
+        let Some((scroller, from_end)) = stands() else { return };
         if scroller.scroll_height() - scroller.client_height() - from_end < EARLY_PX {
             read_older();
         }
@@ -111,7 +116,7 @@ pub fn Timeline(
     effect(move || {
         arrival.arrive(view, scroller, anchor, move || {
             if arrived.try_set(true).is_none() {
-                scrolled();
+                stands();
             }
         });
     });
@@ -129,7 +134,7 @@ pub fn Timeline(
     let newer = memo(move || state.with(|state| state.newer().then(|| state.last()).flatten()));
     view! {
         <div class="timeline">
-            <div class="scroller" node_ref=scroller on:scroll=move |_| scrolled() prop:partylineView=view on:click=|event| copy_code(&event) tabindex="0" role="region" aria-label="Message history">
+            <div class="scroller" node_ref=scroller on:scroll=on_scroll prop:partylineView=view on:click=|event| copy_code(&event) tabindex="0" role="region" aria-label="Message history">
                 <div class="history">
                     {move || match older.get() {
                         Some(at) => {

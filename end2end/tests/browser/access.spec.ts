@@ -9,7 +9,7 @@ test.use({ expectedComplaints: [/status of 4(04|22)/] as never });
 for (const width of [390, 1280]) {
   test(`axe finds nothing serious at ${width} px, light and dark`, async ({ api, server, newPerson }) => {
     // So many pages.
-    test.setTimeout(180_000);
+    test.setTimeout(300_000);
     const [ada, lin] = [await api.register('Ada'), await api.register('Lin')];
     const room = await api.room(ada, unique('access'));
     await api.join(lin, room);
@@ -69,8 +69,10 @@ for (const width of [390, 1280]) {
       await expect(page.getByRole('main')).toBeVisible();
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-        const { violations, passes } = await new AxeBuilder({ page }).analyze();
-        expect(passes.length, 'axe has looked').toBeGreaterThan(10);
+        // The theme changes colours alone.
+        const axe = new AxeBuilder({ page });
+        const { violations, passes } = await (colorScheme === 'light' ? axe : axe.withRules(['color-contrast', 'link-in-text-block'])).analyze();
+        expect(passes.length, 'axe has looked').toBeGreaterThan(colorScheme === 'light' ? 10 : 0);
         const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
         const told = serious.map(({ id, help, nodes }) => `${path}: ${id}: ${help}: ${nodes.map((node) => node.html).join('\n')}`);
         expect(told, colorScheme).toEqual([]);
