@@ -1,0 +1,79 @@
+//! Centrifugo: its bidirectional JSON protocol over a raw WebSocket, publishing by `POST /api/publish`.
+//! Options: `addr` (127.0.0.1:8000), `api_key`, `ns` (channel namespace, empty by default).
+
+use crate::{
+    http,
+    target::{self, Ack, KeepAlive, Options, PubCodec, Step, Target, opt},
+    ws,
+};
+use anyhow::Result;
+use std::net::{SocketAddr, TcpStream};
+
+pub struct Centrifugo {
+    addr: SocketAddr,
+    api_key: String,
+    ns: String,
+    keep: KeepAlive,
+}
+
+impl Centrifugo {
+    pub fn new(o: &Options) -> Result<Self> {
+        Ok(Self {
+            addr: target::addr(opt(o, "addr", "127.0.0.1:8000"))?,
+            api_key: opt(o, "api_key", "bench").into(),
+            ns: opt(o, "ns", "").into(),
+            keep: KeepAlive { ping: b"{}".to_vec(), reply: b"{}".to_vec(), opcode: ws::TEXT },
+        })
+    }
+}
+
+impl Target for Centrifugo {
+    fn ws_addr(&self) -> SocketAddr {
+        self.addr
+    }
+    fn upgrade(&self, _: usize, _: &str) -> Vec<u8> {
+        ws::upgrade_request("/connection/websocket", &self.addr.to_string(), &[])
+    }
+    fn steps(&self, _: usize, room: &str) -> Vec<Step> {
+        let send = format!("{{\"id\":1,\"connect\":{{}}}}\n{{\"id\":2,\"subscribe\":{{\"channel\":\"{room}\"}}}}");
+        vec![Step { opcode: ws::TEXT, send: send.into_bytes(), expect: b"{\"id\":2,\"subscribe\"".to_vec() }]
+    }
+    fn refused(&self, m: &[u8]) -> bool {
+        target::contains(m, b"\"error\"")
+    }
+    fn keep_alive(&self) -> Option<&KeepAlive> {
+        Some(&self.keep)
+    }
+    fn room_name(&self, run: &str, i: usize) -> Result<String> {
+        Ok(if self.ns.is_empty() { format!("bench-{run}-{i}") } else { format!("{}:bench-{run}-{i}", self.ns) })
+    }
+    fn publisher(&self) -> Box<dyn PubCodec> {
+        let headers =
+            vec![("X-API-Key".into(), self.api_key.clone()), ("Content-Type".into(), "application/json".into())];
+        Box::new(Http { addr: self.addr, headers, body: vec![] })
+    }
+}
+
+struct Http {
+    addr: SocketAddr,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl PubCodec for Http {
+    fn connect(&mut self, _: &str) -> Result<TcpStream> {
+        target::tcp(self.addr)
+    }
+    fn encode(&mut self, room: &str, payload: &[u8], out: &mut Vec<u8>) {
+        self.body.clear();
+        self.body.extend_from_slice(b"{\"channel\":\"");
+        self.body.extend_from_slice(room.as_bytes());
+        self.body.extend_from_slice(b"\",\"data\":{\"text\":\"");
+        self.body.extend_from_slice(payload);
+        self.body.extend_from_slice(b"\"}}");
+        http::request("POST", "/api/publish", &self.addr.to_string(), &self.headers, &self.body, out);
+    }
+    fn decode(&mut self, buf: &[u8]) -> Option<(usize, Option<Ack>)> {
+        http::ack(buf, |s| s == 200, b"\"error\"")
+    }
+}
