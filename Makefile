@@ -1,6 +1,6 @@
 # `make help` tells what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test dev release cluster check size measure chaos fuzz prerequisites
+.PHONY: help run test dev release cluster check size measure bench chaos fuzz prerequisites
 
 # Arguments for the server: make run ARGS='--listen 127.0.0.1:4000'
 ARGS ?=
@@ -32,6 +32,7 @@ check: prerequisites ## formatting and lints, warnings are errors
 	cargo fmt --all --check
 	cargo clippy -p server -p app -p chaos --all-targets -- -D warnings
 	cargo clippy -p xtask --all-targets -- -D warnings
+	cargo clippy -p bench --all-targets -- -D warnings
 	cargo clippy -p frontend --features split --target wasm32-unknown-unknown --target-dir target/front -- -D warnings
 
 size: prerequisites ## what a browser downloads, against budgets and limits
@@ -42,6 +43,12 @@ size: prerequisites ## what a browser downloads, against budgets and limits
 measure: prerequisites ## how the page feels, in figures: end2end/BROWSER.md
 	@$(XTASK) build --release
 	cd end2end && npm ci --silent && MEASURE=1 PARTYLINE_PROGRAM=$(CURDIR)/target/release/partyline CHROMIUM=$$(./browser) npx playwright test --project=measure --reporter=list
+
+BENCH ?=
+bench: prerequisites ## Partyline against the floor, and peers that run here: BENCH='--peer centrifugo=127.0.0.1:8000@PID'
+	@$(XTASK) build --release
+	cargo build --release -p bench
+	LEPTOS_SITE_ROOT=$(CURDIR)/target/site target/release/bench --out end2end/BENCHMARKS.md $(BENCH)
 
 SEED ?= $(shell date +%s)
 MINUTES ?= 10
