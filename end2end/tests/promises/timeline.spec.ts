@@ -131,7 +131,7 @@ test('older history loads without a jump', async ({ world }) => {
 test('permalink with highlight', plain, async ({ world }) => {
   const ids = await world.said(world.ada, world.room, ...lines(1, 90));
   const path = `/rooms/${world.room.slug}/m/${ids[19]}`;
-  const hers = await world.adas();
+  const hers = await world.adas(path);
   await expect(hers.row('line 5.').locator('.stamp')).toHaveAttribute('href', `/rooms/${world.room.slug}/m/${ids[4]}`);
   const his = await world.lins(path);
   await expect(his.page.locator('.highlight .body')).toHaveText('line 20.');
