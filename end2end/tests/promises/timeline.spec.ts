@@ -132,7 +132,7 @@ test('permalink with highlight', plain, async ({ world }) => {
   const ids = await world.said(world.ada, world.room, ...lines(1, 90));
   const path = `/rooms/${world.room.slug}/m/${ids[19]}`;
   const hers = await world.adas(path);
-  await expect(hers.row('line 5.').locator('.stamp')).toHaveAttribute('href', `/rooms/${world.room.slug}/m/${ids[4]}`);
+  await expect(hers.row('line 15.').locator('.stamp')).toHaveAttribute('href', `/rooms/${world.room.slug}/m/${ids[14]}`);
   const his = await world.lins(path);
   await expect(his.page.locator('.highlight .body')).toHaveText('line 20.');
   await expect(his.message('line 20.')).toBeInViewport();
