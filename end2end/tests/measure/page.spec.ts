@@ -120,7 +120,7 @@ test('a page opens', async ({ api, server, newPerson }) => {
     await text.click();
     await page.keyboard.type('As fast as hands can be, and then some more.', { delay: 30 });
     await page.keyboard.press('Enter');
-    await expect(new RoomPage(page).message('As fast as hands can be, and then some more.')).toBeVisible();
+    await expect(new RoomPage(page).message('As fast as hands can be, and then some more.').last()).toBeVisible();
     await page.waitForTimeout(500);
     const { events } = await noted(page);
     const name = slow ? 'phone (¼ of the processor, 1.6 Mbit/s, 150 ms)' : 'this machine';
