@@ -1,15 +1,15 @@
 //! The little of HTTP/1.1 that setting a server up and publishing to it needs.
 
-use crate::target::{Ack, tcp};
+use crate::target::{Ack, PubCodec, tcp};
 use anyhow::{Result, bail};
 use serde_json::Value;
 use std::{
     io::{Read, Write},
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
 };
 
 /// Appends a keep-alive request.
-pub fn request(method: &str, path: &str, host: &str, headers: &[(String, String)], body: &[u8], out: &mut Vec<u8>) {
+fn request(method: &str, path: &str, host: &str, headers: &[(String, String)], body: &[u8], out: &mut Vec<u8>) {
     let mut write = |text: String| out.extend_from_slice(text.as_bytes());
     write(format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\n", body.len()));
     for (name, value) in headers {
@@ -52,11 +52,41 @@ pub fn response(buf: &[u8]) -> Option<Response<'_>> {
 }
 
 /// One response off the buffer as an acknowledgement; `bad` in the body is a failure even under a good status.
-pub fn ack(buf: &[u8], ok: impl Fn(u16) -> bool, bad: &[u8]) -> Option<(usize, Option<Ack>)> {
+fn ack(buf: &[u8], ok: impl Fn(u16) -> bool, bad: &[u8]) -> Option<(usize, Option<Ack>)> {
     let Response { status, body, size } = response(buf)?;
     let fine = ok(status) && (bad.is_empty() || memchr::memmem::find(body, bad).is_none());
     let said = || format!("{status} {}", String::from_utf8_lossy(&body[..body.len().min(200)]));
     Some((size, Some(if fine { Ack::Ok } else { Ack::Failed(said()) })))
+}
+
+/// Publishes by `POST`, over a connection that is kept.
+pub struct Publisher {
+    /// Where.
+    pub addr: SocketAddr,
+    /// Of every request.
+    pub headers: Vec<(String, String)>,
+    /// The address for a room.
+    pub path: fn(room: &str) -> String,
+    /// Appends the body for a room and a payload.
+    pub body: fn(room: &str, payload: &[u8], out: &mut Vec<u8>),
+    /// The status of an acknowledgement.
+    pub ok: u16,
+    /// A body with this is a failure whatever its status.
+    pub bad: &'static [u8],
+}
+
+impl PubCodec for Publisher {
+    fn connect(&mut self, _: &str) -> Result<TcpStream> {
+        tcp(self.addr)
+    }
+    fn encode(&mut self, room: &str, payload: &[u8], out: &mut Vec<u8>) {
+        let mut body = vec![];
+        (self.body)(room, payload, &mut body);
+        request("POST", &(self.path)(room), &self.addr.to_string(), &self.headers, &body, out);
+    }
+    fn decode(&mut self, buf: &[u8]) -> Option<(usize, Option<Ack>)> {
+        ack(buf, |status| status == self.ok, self.bad)
+    }
 }
 
 /// Asks once and waits for the answer.

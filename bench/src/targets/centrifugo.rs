@@ -3,11 +3,11 @@
 
 use crate::{
     http,
-    target::{self, Ack, KeepAlive, Options, PubCodec, Step, Target, opt},
+    target::{self, KeepAlive, Options, PubCodec, Step, Target, opt},
     ws,
 };
 use anyhow::Result;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
 pub struct Centrifugo {
     addr: SocketAddr,
@@ -50,30 +50,12 @@ impl Target for Centrifugo {
     fn publisher(&self) -> Box<dyn PubCodec> {
         let headers =
             vec![("X-API-Key".into(), self.api_key.clone()), ("Content-Type".into(), "application/json".into())];
-        Box::new(Http { addr: self.addr, headers, body: vec![] })
-    }
-}
-
-struct Http {
-    addr: SocketAddr,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-impl PubCodec for Http {
-    fn connect(&mut self, _: &str) -> Result<TcpStream> {
-        target::tcp(self.addr)
-    }
-    fn encode(&mut self, room: &str, payload: &[u8], out: &mut Vec<u8>) {
-        self.body.clear();
-        self.body.extend_from_slice(b"{\"channel\":\"");
-        self.body.extend_from_slice(room.as_bytes());
-        self.body.extend_from_slice(b"\",\"data\":{\"text\":\"");
-        self.body.extend_from_slice(payload);
-        self.body.extend_from_slice(b"\"}}");
-        http::request("POST", "/api/publish", &self.addr.to_string(), &self.headers, &self.body, out);
-    }
-    fn decode(&mut self, buf: &[u8]) -> Option<(usize, Option<Ack>)> {
-        http::ack(buf, |s| s == 200, b"\"error\"")
+        let body = |room: &str, payload: &[u8], out: &mut Vec<u8>| {
+            out.extend_from_slice(format!(r#"{{"channel":"{room}","data":{{"text":""#).as_bytes());
+            out.extend_from_slice(payload);
+            out.extend_from_slice(b"\"}}");
+        };
+        let path = |_: &str| "/api/publish".to_owned();
+        Box::new(http::Publisher { addr: self.addr, headers, path, body, ok: 200, bad: b"\"error\"" })
     }
 }

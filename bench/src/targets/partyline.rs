@@ -3,12 +3,12 @@
 
 use crate::{
     http,
-    target::{self, Ack, PubCodec, Step, Target},
+    target::{self, PubCodec, Step, Target},
     ws,
 };
 use anyhow::{Context, Result};
 use serde_json::json;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use uuid::Uuid;
 
 /// As whom subscribers come: one of these in turn, the first of whom made the rooms and writes in them.
@@ -64,30 +64,13 @@ impl Target for Partyline {
         let header = |name: &str, value: String| (name.to_owned(), value);
         let bearer = header("Authorization", format!("Bearer {}", self.tokens[0]));
         let headers = vec![bearer, header("Content-Type", "application/json".into())];
-        Box::new(Http { addr: self.addr, headers, body: vec![] })
-    }
-}
-
-struct Http {
-    addr: SocketAddr,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-impl PubCodec for Http {
-    fn connect(&mut self, _: &str) -> Result<TcpStream> {
-        target::tcp(self.addr)
-    }
-    fn encode(&mut self, room: &str, payload: &[u8], out: &mut Vec<u8>) {
-        self.body.clear();
-        // As a client that may have to try again: with an id of its own.
-        self.body.extend_from_slice(format!(r#"{{"id":"{}","body":""#, Uuid::now_v7()).as_bytes());
-        self.body.extend_from_slice(payload);
-        self.body.extend_from_slice(b"\"}");
-        let path = format!("/api/v1/rooms/{room}/messages");
-        http::request("POST", &path, &self.addr.to_string(), &self.headers, &self.body, out);
-    }
-    fn decode(&mut self, buf: &[u8]) -> Option<(usize, Option<Ack>)> {
-        http::ack(buf, |status| status == 201, b"")
+        let body = |_: &str, payload: &[u8], out: &mut Vec<u8>| {
+            // As a client that may have to try again: with an id of its own.
+            out.extend_from_slice(format!(r#"{{"id":"{}","body":""#, Uuid::now_v7()).as_bytes());
+            out.extend_from_slice(payload);
+            out.extend_from_slice(b"\"}");
+        };
+        let path = |room: &str| format!("/api/v1/rooms/{room}/messages");
+        Box::new(http::Publisher { addr: self.addr, headers, path, body, ok: 201, bad: b"" })
     }
 }

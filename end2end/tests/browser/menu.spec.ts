@@ -1,7 +1,9 @@
 // What can be done to a message, on the screen.
 import type { Page } from '@playwright/test';
+import type { Account, Api } from '../../support/api.ts';
 import { expect, test } from '../../support/fixtures.ts';
 import { live, RoomPage } from '../../support/pages.ts';
+import type { Server } from '../../support/server.ts';
 
 test("a message stays where it is when its menu opens, and the newest message's menu is seen", async ({ api, server, newPerson }) => {
   const ada = await api.register('Ada');
@@ -40,13 +42,18 @@ test.describe('changes', () => {
     return answer;
   }
 
-  test('an edit and a deletion are seen before the server has answered', async ({ api, server, newPerson }) => {
+  /** A room where Ada has said something, as she sees it. */
+  async function opened(api: Api, server: Server, newPerson: (as: Account) => Promise<Page>) {
     const ada = await api.register('Ada');
     const room = await api.room(ada);
     await api.post(ada, room, 'as it was');
     const shown = await new RoomPage(await newPerson(ada)).open(server.url, room);
     await live(api, ada, room, shown);
-    const { page } = shown;
+    return { ada, room, shown, page: shown.page };
+  }
+
+  test('an edit and a deletion are seen before the server has answered', async ({ api, server, newPerson }) => {
+    const { ada, room, shown, page } = await opened(api, server, newPerson);
     const [edit, remove] = [await holding(page, 'edit'), await holding(page, 'delete')];
     await shown.row('as it was').getByLabel('Actions for the message of Ada').click();
     await shown.row('as it was').getByText('Edit', { exact: true }).click();
@@ -65,12 +72,7 @@ test.describe('changes', () => {
   });
 
   test('what is refused is as it was, and the text of a refused edit is not lost', async ({ api, server, newPerson }) => {
-    const ada = await api.register('Ada');
-    const room = await api.room(ada);
-    await api.post(ada, room, 'as it was');
-    const shown = await new RoomPage(await newPerson(ada)).open(server.url, room);
-    await live(api, ada, room, shown);
-    const { page } = shown;
+    const { shown, page } = await opened(api, server, newPerson);
     for (const kind of ['delete', 'edit']) {
       const answer = await holding(page, kind);
       await shown.row('as it was').getByLabel('Actions for the message of Ada').click();
