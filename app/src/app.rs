@@ -35,6 +35,9 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="description" content="A chat that never loses a message." />
                 <link rel="manifest" href="/manifest.webmanifest" />
                 <link id="icon" rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                // A page that is shown while half of it is still on its way is laid out again with every part that
+                // comes, and one about a message scrolls to it before what stands below is there.
+                <link rel="expect" href="#whole" blocking="render" />
                 <HashedStylesheet options=options.clone() id="style" />
                 <script defer src="/offline.js"></script>
                 {if crate::pages::is_live() {
@@ -50,6 +53,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
             </head>
             <body>
                 <App />
+                <div id="whole" hidden></div>
             </body>
         </html>
     }
