@@ -379,6 +379,18 @@ pub struct MessagePage {
     pub more: bool,
 }
 
+impl MessagePage {
+    /// Takes away the `count` messages that adjoin what was read before: the last ones of an older stretch, the first
+    /// ones of a newer. As if no more had been asked for.
+    pub fn take_part(&mut self, count: usize, older: bool) -> Self {
+        let all = self.messages.len();
+        let rest = self.messages.split_off(if older { all.saturating_sub(count) } else { count.min(all) });
+        let messages = if older { rest } else { std::mem::replace(&mut self.messages, rest) };
+        let more = self.more || !self.messages.is_empty();
+        Self { messages, at: self.at, as_of: self.as_of, more }
+    }
+}
+
 fn start() -> Position {
     Position::START
 }

@@ -71,6 +71,51 @@ pub fn lay_out<'a>(
     rows
 }
 
+/// Rows in the groups that are put into the page as one.
+///
+/// What reads back adds a group before the others, and touches none of them. In one list all rows behind those that
+/// come would be taken out and put in again, each with its style and its layout: Leptos moves them as soon as more than
+/// one comes before them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Groups {
+    groups: Vec<(u32, Vec<MessageId>)>,
+    next: u32,
+}
+
+impl Groups {
+    /// The same rows in this order, those that stay in the group where they are.
+    pub fn follow(mut self, order: &[MessageId]) -> Self {
+        let before = self.groups.iter().enumerate().flat_map(|(n, (_, ids))| ids.iter().map(move |id| (*id, n)));
+        let before: HashMap<MessageId, usize> = before.collect();
+        for (_, ids) in &mut self.groups {
+            ids.clear();
+        }
+        let mut first = Vec::new();
+        let mut here = None;
+        for id in order {
+            // Never back: what comes later in the order stands later.
+            here = here.max(before.get(id).copied());
+            here.map_or(&mut first, |n| &mut self.groups[n].1).push(*id);
+        }
+        if !first.is_empty() {
+            self.groups.insert(0, (self.next, first));
+            self.next += 1;
+        }
+        self.groups.retain(|(_, ids)| !ids.is_empty());
+        self
+    }
+
+    /// What they are called, in order.
+    pub fn keys(&self) -> Vec<u32> {
+        self.groups.iter().map(|(key, _)| *key).collect()
+    }
+
+    /// The rows of one.
+    pub fn of(&self, key: u32) -> Vec<MessageId> {
+        self.groups.iter().find(|(own, _)| *own == key).map(|(_, ids)| ids.clone()).unwrap_or_default()
+    }
+}
+
 fn shown_as(unsent: &Unsent, me: &User) -> Message {
     Message {
         id: unsent.id,
@@ -159,5 +204,39 @@ mod tests {
         assert_eq!(rows.order, [stored.id, waiting[1].id]);
         assert_eq!(rows.by_id[&stored.id].status, None);
         assert_eq!(rows.by_id[&waiting[1].id].status, Some(Status::Sending));
+    }
+
+    #[test]
+    fn what_is_put_before_or_after_leaves_the_groups_of_the_rows_that_stay() {
+        let ids: Vec<_> = (0..9).map(|_| MessageId::new()).collect();
+        let groups = Groups::default().follow(&ids[3..6]);
+        assert_eq!((groups.keys(), groups.of(0)), (vec![0], ids[3..6].to_vec()));
+        let groups = groups.follow(&ids[1..6]);
+        assert_eq!((groups.keys(), groups.of(1), groups.of(0)), (vec![1, 0], ids[1..3].to_vec(), ids[3..6].to_vec()));
+        let groups = groups.follow(&ids[0..8]);
+        assert_eq!((groups.keys(), groups.of(2), groups.of(0)), (vec![2, 1, 0], ids[..1].to_vec(), ids[3..8].to_vec()));
+        let groups = groups.follow(&ids[2..7]);
+        assert_eq!((groups.keys(), groups.of(1), groups.of(0)), (vec![1, 0], ids[2..3].to_vec(), ids[3..7].to_vec()));
+        let groups = groups.follow(&ids[8..]);
+        assert_eq!((groups.keys(), groups.of(3)), (vec![3], ids[8..].to_vec()));
+        assert_eq!(groups.of(0), vec![]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn groups_have_the_rows_in_their_order(orders in proptest::collection::vec(proptest::collection::vec(0_u8..12, 0..12), 1..8)) {
+            let ids: Vec<_> = (0..12).map(|_| MessageId::new()).collect();
+            let mut groups = Groups::default();
+            for order in orders {
+                let mut order: Vec<_> = order.into_iter().map(|n| ids[usize::from(n)]).collect();
+                let mut seen = std::collections::HashSet::new();
+                order.retain(|id| seen.insert(*id));
+                groups = groups.follow(&order);
+                let all: Vec<_> = groups.keys().into_iter().flat_map(|key| groups.of(key)).collect();
+                proptest::prop_assert_eq!(all, order);
+                let keys: std::collections::HashSet<_> = groups.keys().into_iter().collect();
+                proptest::prop_assert_eq!(keys.len(), groups.keys().len());
+            }
+        }
     }
 }

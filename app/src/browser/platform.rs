@@ -9,7 +9,10 @@ use futures::{
 use gloo_timers::future::TimeoutFuture;
 use js_sys::{Date, Function, Intl::DateTimeFormat, Math, Object, Reflect};
 use leptos::prelude::{document, request_animation_frame, window};
-use std::future::Future;
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
     Element, HtmlDocument, HtmlElement, HtmlTextAreaElement, ScrollBehavior, ScrollIntoViewOptions,
@@ -73,12 +76,30 @@ pub fn forget(key: &str) {
     }
 }
 
+/// How a time is written: names and values, as `Intl.DateTimeFormat` takes them.
+type Options = &'static [(&'static str, &'static str)];
+
+thread_local! {
+    /// When the day begins and ends that was asked for last, and which it is: it is asked for each message again.
+    static LAST_DAY: Cell<(Millis, Millis, i64)> = const { Cell::new((0, 0, 0)) };
+    /// Making one takes longer than all that is written with it.
+    static FORMATS: RefCell<Vec<(Options, Function)>> = RefCell::default();
+}
+
 /// The day of a time where the reader is, counted from 1970-01-01.
 pub fn day(at: Millis) -> i64 {
+    let (begin, end, day) = LAST_DAY.get();
+    if (begin..end).contains(&at) {
+        return day;
+    }
     let date = Date::new(&JsValue::from_f64(at as f64));
-    // Midnight of the local day, read as if it were UTC.
-    let midnight = Date::utc(f64::from(date.get_full_year()), f64::from(date.get_month()));
-    (midnight / 86_400_000.0) as i64 + i64::from(date.get_date()) - 1
+    let (year, month, of_month) = (date.get_full_year(), date.get_month() as i32, date.get_date() as i32);
+    // The first of the month, read as if it were UTC.
+    let first = Date::utc(f64::from(year), f64::from(month));
+    let day = (first / 86_400_000.0) as i64 + i64::from(of_month) - 1;
+    let midnight = |of_month| Date::new_with_year_month_day(year, month, of_month).get_time() as Millis;
+    LAST_DAY.set((midnight(of_month), midnight(of_month + 1), day));
+    day
 }
 
 /// The time of day where the reader is, as the reader's language writes it.
@@ -103,15 +124,25 @@ pub fn day_name(days: i64) -> String {
     }
 }
 
-fn formatted(at: Millis, options: &[(&str, &str)]) -> String {
+fn formatted(at: Millis, options: Options) -> String {
+    let known =
+        FORMATS.with_borrow(|known| known.iter().find(|(of, _)| *of == options).map(|(_, format)| format.clone()));
+    let format = known.unwrap_or_else(|| {
+        let format = formatter(options);
+        FORMATS.with_borrow_mut(|known| known.push((options, format.clone())));
+        format
+    });
+    let text = format.call1(&JsValue::UNDEFINED, &JsValue::from_f64(at as f64));
+    text.ok().and_then(|text| text.as_string()).unwrap_or_default()
+}
+
+fn formatter(options: Options) -> Function {
     let wanted = Object::new();
     for (name, value) in options {
         // Setting a property of a fresh object cannot fail.
         let _ = Reflect::set(&wanted, &JsValue::from_str(name), &JsValue::from_str(value));
     }
-    let format: Function = DateTimeFormat::new(&js_sys::Array::new(), &wanted).format();
-    let text = format.call1(&JsValue::UNDEFINED, &JsValue::from_f64(at as f64));
-    text.ok().and_then(|text| text.as_string()).unwrap_or_default()
+    DateTimeFormat::new(&js_sys::Array::new(), &wanted).format()
 }
 
 /// There is a pointer and so most likely a keyboard: putting the cursor into a field opens nothing on the screen.

@@ -17,7 +17,14 @@ use crate::{
     reactive::{effect, memo},
     url, words,
 };
-use leptos::{html, prelude::*, server_fn::ServerFn, task::spawn_local, wasm_bindgen::JsCast, web_sys};
+use leptos::{
+    html,
+    prelude::*,
+    server_fn::ServerFn,
+    task::{spawn_local, tick},
+    wasm_bindgen::JsCast,
+    web_sys,
+};
 
 /// In a room of more people than this a call to everyone is asked about before it goes.
 const MANY: u64 = 10;
@@ -242,16 +249,21 @@ fn edit_last(actions: Actions) {
     let own = actions.state().with_untracked(|state| {
         state.messages().rev().find(|message| !message.deleted && actions.owns(&message.author)).map(|own| own.id)
     });
-    let row = own.and_then(|id| document().get_element_by_id(&format!("m-{id}")));
-    let edit = row.and_then(|row| row.query_selector(".edit").ok().flatten());
-    let Some(edit) = edit.and_then(|edit| edit.dyn_into::<web_sys::HtmlDetailsElement>().ok()) else { return };
-    if let Ok(Some(menu)) = edit.closest(".menu") {
-        let _ = menu.set_attribute("open", "");
+    let Some(row) = own.and_then(|id| document().get_element_by_id(&format!("m-{id}"))) else { return };
+    let part = move |selector| row.query_selector(selector).ok().flatten();
+    if let Some(summary) = part(".menu:not([open]) > summary") {
+        summary.unchecked_into::<web_sys::HtmlElement>().click();
     }
-    edit.set_open(true);
-    if let Ok(Some(text)) = edit.query_selector("textarea") {
-        let _ = text.unchecked_into::<web_sys::HtmlElement>().focus();
-    }
+    spawn_local(async move {
+        // What is in a menu comes with its first opening.
+        tick().await;
+        if let Some(edit) = part(".edit") {
+            edit.unchecked_into::<web_sys::HtmlDetailsElement>().set_open(true);
+        }
+        if let Some(text) = part(".edit textarea") {
+            let _ = text.unchecked_into::<web_sys::HtmlElement>().focus();
+        }
+    });
 }
 
 #[component]

@@ -1,11 +1,12 @@
-use super::{Actions, steady::keep_in_place};
+use super::{Actions, Hydrated, steady::keep_in_place};
 use crate::{
     api::{Delete, Edit, Pin, React},
     model::{MAX_BODY_BYTES, Message},
     rcdata::textarea,
+    reactive::memo,
     url,
 };
-use leptos::{prelude::*, server_fn::ServerFn, wasm_bindgen::JsCast, web_sys};
+use leptos::{html::Details, prelude::*, server_fn::ServerFn, wasm_bindgen::JsCast, web_sys};
 use std::sync::Arc;
 
 /// The emoji at hand.
@@ -22,21 +23,19 @@ pub fn MessageMenu(
     /// What the id of the message's element begins with.
     anchor: &'static str,
 ) -> impl IntoView {
-    let (id, author) = message.with_untracked(|message| (message.id, message.author.clone()));
-    let (slug, may_write) = (actions.slug(), actions.may_write());
-    let menu = NodeRef::<leptos::html::Details>::new();
-    let close = move || {
-        if let Some(menu) = menu.get_untracked() {
-            menu.set_open(false);
-        }
-    };
-    // Where the cursor goes when what it was in closes.
-    let done = move || {
-        close();
-        let field = if anchor == "m" { "#compose textarea" } else { "#thread-compose textarea" };
-        if let Ok(Some(text)) = document().query_selector(field) {
-            let _ = text.unchecked_into::<web_sys::HtmlElement>().focus();
-        }
+    let id = message.with_untracked(|message| message.id);
+    let name = message.with_untracked(|message| message.author.display_name.clone());
+    let menu = NodeRef::<Details>::new();
+    // Without a script it must all be there. With one, what is in it comes when it is first opened: Chromium looks
+    // through every form that comes for a password, with a layout for each, and this would be hundreds.
+    let (hydrated, opened) = (Hydrated::signal(), RwSignal::new(false));
+    let filled = memo(move || {
+        let open = || menu.try_get_untracked().flatten().is_some_and(|menu| menu.open());
+        !hydrated.get() || opened.get() || open()
+    });
+    let on_click = move |_| {
+        keep_in_place(anchor, id);
+        opened.set(true);
     };
     let on_key = move |event: leptos::ev::KeyboardEvent| {
         if event.key() == "Escape" && menu.get_untracked().is_some_and(|menu| menu.open()) {
@@ -46,14 +45,44 @@ pub fn MessageMenu(
             let from_field =
                 event.target().is_some_and(|target| target.dyn_into::<web_sys::HtmlTextAreaElement>().is_ok());
             if from_field {
-                return done();
+                return leave(menu, anchor);
             }
-            close();
+            close(menu);
             if let Some(summary) = menu.get_untracked().and_then(|menu| menu.first_element_child()) {
                 let _ = summary.unchecked_into::<web_sys::HtmlElement>().focus();
             }
         }
     };
+    view! {
+        <details class="menu" name="message-menu" node_ref=menu on:keydown=on_key on:click=on_click>
+            <summary aria-label=format!("Actions for the message of {name}")>
+                <span aria-hidden="true">"⋯"</span>
+            </summary>
+            {move || filled.get().then(|| view! { <Items message actions anchor menu /> })}
+        </details>
+    }
+}
+
+fn close(menu: NodeRef<Details>) {
+    if let Some(menu) = menu.get_untracked() {
+        menu.set_open(false);
+    }
+}
+
+/// Closes it, and gives the cursor to where one writes.
+fn leave(menu: NodeRef<Details>, anchor: &str) {
+    close(menu);
+    let field = if anchor == "m" { "#compose textarea" } else { "#thread-compose textarea" };
+    if let Ok(Some(text)) = document().query_selector(field) {
+        let _ = text.unchecked_into::<web_sys::HtmlElement>().focus();
+    }
+}
+
+/// What is in the menu.
+#[component]
+fn Items(message: Memo<Arc<Message>>, actions: Actions, anchor: &'static str, menu: NodeRef<Details>) -> impl IntoView {
+    let (id, author) = message.with_untracked(|message| (message.id, message.author.clone()));
+    let (slug, may_write) = (actions.slug(), actions.may_write());
     let room = StoredValue::new(slug.clone());
     let ids = move || {
         view! {
@@ -76,7 +105,7 @@ pub fn MessageMenu(
                                 on:click=move |event| {
                                     event.prevent_default();
                                     actions.react(id, emoji.to_owned(), true);
-                                    close();
+                                    close(menu);
                                 }
                             >
                                 {emoji}
@@ -92,7 +121,7 @@ pub fn MessageMenu(
         let on_click = move |event: leptos::ev::MouseEvent| {
             event.prevent_default();
             actions.reply_to().set(Some(id));
-            close();
+            close(menu);
         };
         view! { <a class="button quiet reply" href=href on:click=on_click>"Reply"</a> }
     });
@@ -106,7 +135,7 @@ pub fn MessageMenu(
         let on_click = move |event: leptos::ev::MouseEvent| {
             event.prevent_default();
             actions.pin(id, !message.with_untracked(|message| message.pinned));
-            close();
+            close(menu);
         };
         view! {
             <form method="post" action=Pin::url() on:click=on_click>
@@ -119,7 +148,7 @@ pub fn MessageMenu(
     let delete = actions.may_delete(&author).then(|| {
         let on_click = move |event: leptos::ev::MouseEvent| {
             event.prevent_default();
-            done();
+            leave(menu, anchor);
             actions.delete(id);
         };
         // Twice, since it cannot be undone.
@@ -154,7 +183,7 @@ pub fn MessageMenu(
         let on_submit = move |event: leptos::ev::SubmitEvent| {
             event.prevent_default();
             if let Some(text) = text.get_untracked() {
-                done();
+                leave(menu, anchor);
                 actions.edit(id, text.value(), refused);
             }
         };
@@ -183,14 +212,8 @@ pub fn MessageMenu(
         }
     });
     view! {
-        <details class="menu" name="message-menu" node_ref=menu on:keydown=on_key on:click=move |_| keep_in_place(anchor, id)>
-            <summary aria-label=format!("Actions for the message of {}", author.display_name)>
-                <span aria-hidden="true">"⋯"</span>
-            </summary>
-            <div class="menu-items">
-                {quick} {reply} {thread} <a class="button quiet" href=url::message(&slug, id)>"Link"</a> {pin} {edit}
-                {delete}
-            </div>
-        </details>
+        <div class="menu-items">
+            {quick} {reply} {thread} <a class="button quiet" href=url::message(&slug, id)>"Link"</a> {pin} {edit} {delete}
+        </div>
     }
 }

@@ -1,10 +1,9 @@
-use super::{Actions, Avatar, Clock, Day, Marked, MessageMenu, Reactions};
+use super::{Actions, Avatar, Clock, Day, EachRow, Marked, MessageMenu, Reactions};
 use crate::{
     mentions::may_name,
     model::{Message, MessageId, User},
     outbox::{Outbox, Status},
     reactive::memo,
-    timeline::{Row, Rows},
     url, words,
 };
 use leptos::{html, prelude::*};
@@ -16,24 +15,23 @@ pub fn MessageRow(
     /// Which.
     id: MessageId,
     /// All of them.
-    rows: Memo<Rows>,
+    rows: EachRow,
     /// What can be done in this room.
     actions: Actions,
     /// The page is about this message.
     highlight: bool,
     /// What its element's id begins with: a message may be in the timeline and in a thread.
     anchor: &'static str,
+    /// It was read back, and stands above what the page was opened with.
+    #[prop(optional)]
+    above: bool,
 ) -> impl IntoView {
-    // Between a row's end and its view's the last known one stands in.
-    let row = Memo::new(move |before: Option<&Option<Row>>| {
-        rows.with(|rows| rows.by_id.get(&id).cloned()).or_else(|| before.cloned().flatten())
-    });
-    let row = move || row.get().expect("the list shows only rows that it has");
-    let message = memo(move || row().message);
-    let status = memo(move || row().status);
-    let opens_day = memo(move || row().opens_day);
-    let opens_new = memo(move || row().opens_new);
-    let opens_group = memo(move || row().opens_group);
+    let row = rows.row(id);
+    let message = memo(move || row.read().message.clone());
+    let status = memo(move || row.read().status.clone());
+    let opens_day = memo(move || row.read().opens_day);
+    let opens_new = memo(move || row.read().opens_new);
+    let opens_group = memo(move || row.read().opens_group);
     let done_with = memo(move || message.read().deleted || status.read().is_some());
     let author = message.with_untracked(|message| message.author.clone());
     let name = author.display_name.clone();
@@ -64,6 +62,7 @@ pub fn MessageRow(
             class:opens-group=move || opens_group.get()
             class:own=own
             class:highlight=highlight
+            class:above=above
             class:pinned=move || message.read().pinned
             class:unsent=move || status.read().is_some()
             class:refused=move || matches!(&*status.read(), Some(Status::Refused(_)))

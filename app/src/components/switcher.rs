@@ -1,5 +1,5 @@
 use super::{Hydrated, switcher_dialog};
-use crate::{browser, error::ApiError, json::Brought, model::Room, reactive::effect};
+use crate::{browser, error::ApiError, json::Brought, model::Room, pages::is_live, reactive::effect};
 use leptos::{ev, prelude::*, task::spawn_local};
 
 /// Jumps to a room by a few letters of its name: Ctrl+K, or ⌘K.
@@ -34,18 +34,17 @@ pub fn Switcher(
         on_cleanup(move || keys.remove());
     });
     view! {
-        {move || {
-            hydrated
-                .get()
-                .then(|| {
-                    view! {
-                        <button type="button" class="switch" on:click=move |_| open.set(true)>
-                            <span>"Jump to a room"</span>
-                            <kbd>{if browser::on_a_mac() { "⌘K" } else { "Ctrl K" }}</kbd>
-                        </button>
-                    }
-                })
-        }}
+        // Where a script comes, its place is kept until that is there.
+        {is_live()
+            .then(|| {
+                let keys = move || if hydrated.get() && browser::on_a_mac() { "⌘K" } else { "Ctrl K" };
+                view! {
+                    <button type="button" class="switch" disabled=move || !hydrated.get() on:click=move |_| open.set(true)>
+                        <span>"Jump to a room"</span>
+                        <kbd>{keys}</kbd>
+                    </button>
+                }
+            })}
         {move || {
             let dialog = open.get().then(|| dialog.get()).flatten()?;
             Some(view! {

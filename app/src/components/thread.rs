@@ -1,7 +1,7 @@
 //! A thread: a message, what answers it, and where one answers. Few pages show one, so it is a chunk of its own (feature
 //! `split`).
 
-use super::{Actions, Kept, MessageRow, Problem, beside::say_failed};
+use super::{Actions, EachRow, Kept, MessageRow, Problem, beside::say_failed};
 use crate::{
     api::{self, Post},
     browser,
@@ -84,6 +84,7 @@ fn show(room: Actions, of: MessageId) -> AnyView {
     // What goes wrong here is said here.
     let actions = Actions::new(state, None, String::new());
     let rows = laid_out(actions, of);
+    let each = EachRow::of(rows);
     let panel = NodeRef::<html::Aside>::new();
     effect(move || {
         // Whoever came by a link in the history is led here; whoever wants to answer, to where one does.
@@ -124,7 +125,7 @@ fn show(room: Actions, of: MessageId) -> AnyView {
             <div class="scroller" tabindex="0" role="region" aria-label="Messages of the thread">
                 <div class="history">
                     <ol>
-                        <MessageRow id=of rows actions highlight=false anchor="t" />
+                        <MessageRow id=of rows=each actions highlight=false anchor="t" />
                     </ol>
                     <p class="count" role="status">
                         {move || words::replies(count.get())}
@@ -146,7 +147,7 @@ fn show(room: Actions, of: MessageId) -> AnyView {
                             key=|id| *id
                             let:id
                         >
-                            <MessageRow id rows actions highlight=false anchor="t" />
+                            <MessageRow id rows=each actions highlight=false anchor="t" />
                         </For>
                     </ol>
                 </div>

@@ -1,5 +1,5 @@
 use super::{
-    Actions, Hydrated, MessageRow,
+    Actions, EachRow, Hydrated, MessageRow,
     anchor::Anchor,
     arrival::{self, Arrival},
     copy::copy_code,
@@ -12,8 +12,8 @@ use crate::{
     outbox::Outbox,
     reactive::{effect, memo},
     session,
-    state::Merged,
-    timeline::{Rows, lay_out},
+    state::{Merged, RoomState},
+    timeline::{Groups, Rows, lay_out},
     url, when,
 };
 use leptos::{html, prelude::*, task::spawn_local};
@@ -24,6 +24,9 @@ const NEAR_PX: i32 = 48;
 const EARLY_PX: i32 = 400;
 /// What was put into the list is in it for whoever reads it aloud, too.
 const SETTLED_MS: u64 = 500;
+/// So many rows at most are made before the browser may paint: all of a stretch at once would be a long task.
+const ROWS_AT_ONCE: usize = 8;
+const FRAME_MS: u64 = 16;
 
 /// The room's messages.
 ///
@@ -57,11 +60,9 @@ pub fn Timeline(
         anchor.restore();
     });
 
-    let listed = move || {
-        // The list may move rows that stay.
-        browser::keep_focus(".rows");
-        rows.read().order.clone()
-    };
+    let each = EachRow::of(rows);
+    let groups =
+        Memo::new(move |before: Option<&Groups>| before.cloned().unwrap_or_default().follow(&rows.read().order));
 
     let read_older = move || {
         if !reading.get_untracked() && state.with_untracked(|state| state.older()) {
@@ -153,8 +154,8 @@ pub fn Timeline(
                     }}
                     <div role="log" aria-label="Messages" aria-busy=move || (quiet.get() > 0).to_string()>
                         <ol class="rows">
-                            <For each=listed key=|id| *id let:id>
-                                <MessageRow id rows actions highlight=highlight == Some(id) anchor="m" />
+                            <For each=move || groups.read().keys() key=|group| *group let:group>
+                                <Group group groups rows=each actions highlight above={group != 0 || arrival == Arrival::End} />
                             </For>
                         </ol>
                     </div>
@@ -259,6 +260,32 @@ fn Beginning(actions: Actions, rows: Memo<Rows>) -> impl IntoView {
     }
 }
 
+fn end_of(state: &RoomState, older: bool) -> Option<Position> {
+    if older { state.first() } else { state.last() }
+}
+
+#[component]
+fn Group(
+    group: u32,
+    groups: Memo<Groups>,
+    rows: EachRow,
+    actions: Actions,
+    highlight: Option<MessageId>,
+    above: bool,
+) -> impl IntoView {
+    let ids = memo(move || groups.read().of(group));
+    let listed = move || {
+        // The list may move rows that stay.
+        browser::keep_focus(".rows");
+        ids.get()
+    };
+    view! {
+        <For each=listed key=|id| *id let:id>
+            <MessageRow id rows actions highlight=highlight == Some(id) anchor="m" above />
+        </For>
+    }
+}
+
 /// Reads the stretch before or after the one that is shown.
 fn read_stretch(actions: Actions, reading: RwSignal<bool>, quiet: RwSignal<u32>, anchor: Anchor, older: bool) {
     let state = actions.state();
@@ -269,30 +296,41 @@ fn read_stretch(actions: Actions, reading: RwSignal<bool>, quiet: RwSignal<u32>,
         let mut behind = true;
         for _ in 0..2 {
             let Some(query) = state.try_with_untracked(|state| HistoryQuery {
-                before: state.first().filter(|_| older),
-                after: state.last().filter(|_| !older),
+                before: end_of(state, older).filter(|_| older),
+                after: end_of(state, older).filter(|_| !older),
                 at_least: Some(state.at()),
                 ..HistoryQuery::default()
             }) else {
                 return;
             };
-            let (before, after) = (query.before, query.after);
+            let mut end = if older { query.before } else { query.after };
             match browser::within_ms(10_000, api::history(actions.slug(), query)).await {
-                Some(Ok(page)) => {
+                Some(Ok(mut page)) => {
                     if !older {
                         // What is at the end now is in the middle then.
                         anchor.hold();
                     }
-                    let merged = state.try_update(|state| {
-                        // Read anew meanwhile, the stretch may have other ends.
-                        let adjoins = if older { state.first() == before } else { state.last() == after };
-                        match (adjoins, older) {
-                            (false, _) => Merged::Behind,
-                            (true, true) => state.merge_older(&page, page.more),
-                            (true, false) => state.merge_newer(&page, page.more),
+                    loop {
+                        let part = page.take_part(ROWS_AT_ONCE, older);
+                        let merged = state.try_update(|state| {
+                            // Read anew meanwhile, the stretch may have other ends.
+                            if end_of(state, older) != end {
+                                return Merged::Behind;
+                            }
+                            let merged = if older {
+                                state.merge_older(&part, part.more)
+                            } else {
+                                state.merge_newer(&part, part.more)
+                            };
+                            end = end_of(state, older);
+                            merged
+                        });
+                        behind = merged == Some(Merged::Behind);
+                        if behind || page.messages.is_empty() {
+                            break;
                         }
-                    });
-                    behind = merged == Some(Merged::Behind);
+                        sleep_ms(FRAME_MS).await;
+                    }
                     if !behind {
                         break;
                     }

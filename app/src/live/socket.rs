@@ -32,6 +32,8 @@ const NOTICE_MS: Millis = 2_000;
 const MAX_COUNTED: usize = 400;
 /// How often the time is looked at, however many frames come.
 const TICK_MS: u64 = 500;
+/// What happens within this time is shown together.
+const TOGETHER_MS: Millis = 33;
 
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +52,8 @@ pub async fn run(live: Live, mut commands: Receiver<Command>) {
     let mut gone_since = now();
     let mut again = false;
     loop {
-        let mut connection = Connection { live, asks: Asks::default(), greeted: false, again, counted: HashSet::new() };
+        let mut connection =
+            Connection { live, asks: Asks::default(), greeted: false, again, counted: HashSet::new(), shown: 0 };
         let end = connection.run(&mut commands, gone_since).await;
         live.watched.with_value(|watched| {
             for state in watched.values() {
@@ -119,6 +122,8 @@ struct Connection {
     again: bool,
     /// Rooms that are heard of for their counts, shown or not.
     counted: HashSet<RoomId>,
+    /// When a room that is shown last changed.
+    shown: Millis,
 }
 
 /// The half of a socket that sends.
@@ -139,21 +144,34 @@ impl Connection {
         let mut tick = Box::pin(sleep_ms(TICK_MS)).fuse();
         loop {
             select! {
-                frame = frames.next().fuse() => match frame {
-                    Some(Ok(Message::Text(text))) => {
-                        heard = now();
-                        doubted = None;
-                        // A frame that this version cannot read is a later version's.
-                        let Ok(frame) = json::read::<ServerFrame>(&text) else { continue };
-                        if let Some(end) = self.receive(frame, &mut sender).await {
-                            return end;
-                        }
+                frame = frames.next().fuse() => {
+                    // The first of many shows at once, and the rest together: each for itself would be laid out and
+                    // painted, at a hundred a second for nobody's eyes.
+                    if now() - self.shown < TOGETHER_MS {
+                        sleep_ms(TOGETHER_MS as u64).await;
                     }
-                    Some(Ok(Message::Bytes(_))) => {}
-                    Some(Err(WebSocketError::ConnectionClose(event))) => return ended_by(event.code),
-                    // The event that says why the connection closed comes after the one that says that something was wrong.
-                    Some(Err(_)) => {}
-                    None => return End::Lost,
+                    let mut next = Some(frame);
+                    while let Some(frame) = next {
+                        match frame {
+                            Some(Ok(Message::Text(text))) => {
+                                heard = now();
+                                doubted = None;
+                                // A frame that this version cannot read is a later version's.
+                                if let Ok(frame) = json::read::<ServerFrame>(&text)
+                                    && let Some(end) = self.receive(frame, &mut sender).await
+                                {
+                                    return end;
+                                }
+                            }
+                            Some(Ok(Message::Bytes(_))) => {}
+                            Some(Err(WebSocketError::ConnectionClose(event))) => return ended_by(event.code),
+                            // The event that says why the connection closed comes after the one that says that something
+                            // was wrong.
+                            Some(Err(_)) => {}
+                            None => return End::Lost,
+                        }
+                        next = frames.next().now_or_never();
+                    }
                 },
                 command = commands.next() => match command {
                     Some(Command::Watch(room)) if self.greeted => self.subscribe(room, &mut sender).await,
@@ -235,6 +253,7 @@ impl Connection {
                 })?;
                 match applied {
                     Applied::Done => {
+                        self.shown = now();
                         if let Some(user) = said_by {
                             self.live.typing.maybe_update(|typing| typing.said(room, &user));
                         }

@@ -27,3 +27,8 @@ pub fn NoPageHere() -> impl IntoView {
         }
     });
 }
+
+/// Whether the browser takes the page over that is asked for: this runs on no other.
+pub fn is_live() -> bool {
+    true
+}

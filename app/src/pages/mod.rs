@@ -10,12 +10,10 @@ mod plain;
 mod room;
 
 #[cfg(feature = "hydrate")]
-pub use elsewhere::{FramedPlainRoutes, NoPageHere, PlainRoutes};
+pub use elsewhere::{FramedPlainRoutes, NoPageHere, PlainRoutes, is_live};
 pub use frame::{Frame, Rooms};
 pub use home::HomePage;
 pub use not_found::NotFoundPage;
-#[cfg(feature = "ssr")]
-pub use plain::is_live;
 #[cfg(not(feature = "hydrate"))]
-pub use plain::{FramedPlainRoutes, NoPageHere, PlainRoutes};
+pub use plain::{FramedPlainRoutes, NoPageHere, PlainRoutes, is_live};
 pub use room::RoomPage;

@@ -438,6 +438,22 @@ fn who_is_made_a_moderator_is_no_second_member() {
     assert_eq!((state.room().members, state.role_of(user("lin").id)), (1, Some(Role::Moderator)));
 }
 
+#[test]
+fn a_stretch_is_taken_apart_from_the_side_that_adjoins() {
+    let numbers = |page: &MessagePage| page.messages.iter().map(|message| message.at.offset / 3).collect::<Vec<_>>();
+    for (older, parts) in [(true, [vec![4, 5], vec![2, 3], vec![1]]), (false, [vec![1, 2], vec![3, 4], vec![5]])] {
+        for more in [false, true] {
+            let mut whole = page((1..=5).map(message).collect(), place(9), more);
+            for (n, part) in parts.iter().enumerate() {
+                let taken = whole.take_part(2, older);
+                assert_eq!((numbers(&taken), taken.as_of), (part.clone(), place(9)));
+                assert_eq!(taken.more, more || n < 2, "there is more beyond all but the last");
+            }
+            assert_eq!(numbers(&whole), Vec::<u64>::new());
+        }
+    }
+}
+
 fn empty_page() -> MessagePage {
     MessagePage { messages: vec![], at: Position::START, as_of: Position::START, more: false }
 }

@@ -105,7 +105,7 @@ test('a page opens', async ({ api, server, newPerson }) => {
     await observe(page);
     if (slow) await slowDown(page);
     await page.goto(`${server.url}/rooms/${room.slug}`);
-    await expect(page.locator('.switch')).toBeAttached({ timeout: 60_000 });
+    await expect(page.locator('.switch')).toBeEnabled({ timeout: 60_000 });
     const hydrated = await page.evaluate(() => performance.now());
     await page.waitForTimeout(1_500);
     const { lcp, cls } = await noted(page);
@@ -151,13 +151,13 @@ test('a room of very many messages', async ({ api, server, newPerson }) => {
   const begun = Date.now();
   await page.goto(`${server.url}/rooms/${room.slug}`);
   await expect(page.locator('#new')).toBeInViewport();
-  await expect(page.locator('.switch')).toBeAttached();
+  await expect(page.locator('.switch')).toBeEnabled();
   row('opened at the first unread, in the middle', ...frames(await noted(page)), `${Date.now() - begun} ms in all`);
 
   const owner = await newPerson(ada);
   await observe(owner);
   await owner.goto(`${server.url}/rooms/${room.slug}`);
-  await expect(owner.locator('.switch')).toBeAttached();
+  await expect(owner.locator('.switch')).toBeEnabled();
   row('opened at its end', ...frames(await noted(owner)), `LCP ${ms((await noted(owner)).lcp)}`);
 
   await forget(owner);

@@ -15,7 +15,7 @@ async function connected(world: World, luck: number): Promise<RoomPage> {
   await chance(his.page, luck);
   await his.open(world.urls[1], world.room);
   // Of its own for each page: the one before may have brought the first page's in its first HTML.
-  await expect(his.page.locator('.switch')).toHaveCount(1);
+  await expect(his.page.locator('.switch')).toBeEnabled();
   const text = unique('heard');
   await world.said(world.ada, world.room, text);
   await expect(his.message(text)).toHaveCount(1);

@@ -63,9 +63,11 @@ pub fn NoPageHere() -> impl IntoView {
 }
 
 /// Whether the browser takes the page over that is asked for.
-#[cfg(feature = "ssr")]
 pub fn is_live() -> bool {
-    use_context::<http::request::Parts>().is_some_and(|request| live(request.uri.path()))
+    #[cfg(feature = "ssr")]
+    return use_context::<http::request::Parts>().is_some_and(|request| live(request.uri.path()));
+    #[cfg(not(feature = "ssr"))]
+    false
 }
 
 #[cfg(any(test, feature = "ssr"))]
