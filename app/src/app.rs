@@ -1,12 +1,13 @@
 //! The document, the routes, and what all pages share.
 
 use crate::{
-    badges::{Badges, Count},
+    badges::Count,
     components::{Hydrated, Reader},
     live::Live,
     outbox::Outbox,
     pages::{Frame, FramedPlainRoutes, HomePage, NoPageHere, PlainRoutes, RoomPage},
     rcdata::rcdata,
+    reactive::read,
     session::Me,
 };
 use leptos::prelude::*;
@@ -121,7 +122,7 @@ pub fn App() -> impl IntoView {
     // reads is none of an arena's. Only `Arc…` signals may be in it, here and in the pages.
     let badges = live.badges();
     view! {
-        <Title formatter=move |of_page: String| title(&of_page, badges.with(Badges::total)) text="" />
+        <Title formatter=move |of_page: String| title(&of_page, read(&badges).total()) text="" />
         <a class="skip" href="#main">"Skip to content"</a>
         <Router>
             <Routes fallback=NoPageHere>

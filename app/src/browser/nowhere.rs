@@ -95,6 +95,11 @@ pub fn number_of(_element: &Element, _property: &str) -> Option<u32> {
     None
 }
 
+/// Nothing is seen.
+pub fn top_of(_element: &Element) -> f64 {
+    0.0
+}
+
 /// There is one.
 pub fn online() -> bool {
     true

@@ -183,6 +183,11 @@ pub fn number_of(element: &Element, property: &str) -> Option<u32> {
     Some(value as u32)
 }
 
+/// How far below the upper edge of what is seen an element begins, in pixels.
+pub fn top_of(element: &Element) -> f64 {
+    element.get_bounding_client_rect().top()
+}
+
 /// Whether there is a network, as far as the browser knows.
 pub fn online() -> bool {
     window().navigator().on_line()

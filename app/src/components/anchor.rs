@@ -4,13 +4,14 @@
 //! column some move the view when older messages are put before it: the style
 //! sheet turns it off, and this does it by hand.
 
+use crate::browser;
 use leptos::{html, prelude::*, wasm_bindgen::JsCast, web_sys};
 
 /// The message at the top of what is seen, and how far below the edge its text stands.
 #[derive(Clone, Copy)]
 pub struct Anchor {
     scroller: NodeRef<html::Div>,
-    held: StoredValue<Option<(String, i32)>>,
+    held: StoredValue<Option<(String, f64)>>,
     /// Rows have changed and the view is not put right yet: what is seen now is not what was read.
     pending: StoredValue<bool>,
 }
@@ -42,16 +43,17 @@ impl Anchor {
             let (Some((id, distance)), Some(scroller)) = (held, self.scroller.try_get_untracked().flatten()) else {
                 return;
             };
-            if let Some(top) = document().get_element_by_id(&id).and_then(|row| text_top(&row)) {
-                let place = top - distance;
-                if place != scroller.scroll_top() {
-                    scroller.set_scroll_top(place);
-                }
+            let moved =
+                document().get_element_by_id(&id).and_then(|row| text_top(&row, &scroller)).map(|top| top - distance);
+            if let Some(moved) = moved
+                && moved.abs() >= 1.0
+            {
+                scroller.set_scroll_top(scroller.scroll_top() + moved.round() as i32);
             }
         });
     }
 
-    fn top_row(self) -> Option<(String, i32)> {
+    fn top_row(self) -> Option<(String, f64)> {
         let scroller = self.scroller.get_untracked()?;
         let rows = scroller.query_selector(".rows").ok()??.children();
         let edge = scroller.scroll_top();
@@ -64,13 +66,13 @@ impl Anchor {
             (low, high) = if seen { (low, middle) } else { (middle + 1, high) };
         }
         let row = row(low)?;
-        Some((row.id(), text_top(&row)? - edge))
+        Some((row.id(), text_top(&row, &scroller)?))
     }
 }
 
-/// Where a row's text begins. What stands above it comes and goes with the rows before: a day's line, the author.
-fn text_top(row: &web_sys::Element) -> Option<i32> {
-    let part = |selector| row.query_selector(selector).ok()??.dyn_into::<web_sys::HtmlElement>().ok();
-    // The message is what its parts are placed in.
-    Some(part(".message")?.offset_top() + part(".content")?.offset_top())
+/// How far below the scroller's edge a row's text begins. What stands above it comes and goes with the rows before: a
+/// day's line, the author.
+fn text_top(row: &web_sys::Element, scroller: &web_sys::Element) -> Option<f64> {
+    let content = row.query_selector(".content").ok()??;
+    Some(browser::top_of(&content) - browser::top_of(scroller))
 }

@@ -6,6 +6,7 @@ use crate::{
     badges::{Badges, Count, Known},
     browser::{random, sleep_ms, within_ms},
     model::{NotificationLevel, Position, RoomId, Unread},
+    reactive::{read, write},
 };
 use leptos::{prelude::*, server_fn::ServerFn, task::spawn_local};
 use std::collections::HashMap;
@@ -31,12 +32,12 @@ pub(super) struct Counting {
 impl Live {
     /// What is unread in a room.
     pub fn unread_in(self, room: RoomId) -> Count {
-        self.badges.with(|badges| badges.of(room))
+        read(&self.badges()).of(room)
     }
 
     /// What is unread in all rooms.
     pub fn unread(self) -> Count {
-        self.badges.with(Badges::total)
+        read(&self.badges()).total()
     }
 
     /// The same, for whoever outlives the page or is asked outside of its request's arena.
@@ -51,7 +52,7 @@ impl Live {
 
     /// How much of a room the reader wants to be told of; `None`: it is not theirs, or not known yet.
     pub fn level_of(self, room: RoomId) -> Option<NotificationLevel> {
-        self.badges.with(|badges| badges.level(room))
+        read(&self.badges()).level(room)
     }
 
     /// Chooses how much of a room the reader wants to be told of. What the server does not learn of, it takes back.
@@ -78,7 +79,7 @@ impl Live {
 
     /// The server has counted.
     pub fn counted(self, rooms: &[Unread]) {
-        self.badges.update(|badges| badges.counted(rooms));
+        write(&self.badges()).counted(rooms);
         self.command(Command::Count);
     }
 
