@@ -3,8 +3,10 @@
 use crate::support::{Kind, Person, in_both_modes, people::unique, shared};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use std::time::Duration;
 
 in_both_modes!(
+    the_front_page_is_answered_every_time,
     a_public_room_is_read_by_anyone_and_written_by_members,
     a_members_room_is_listed_and_read_by_members_only,
     a_private_room_does_not_exist_for_others,
@@ -132,4 +134,17 @@ async fn guests_make_no_rooms_and_join_public_ones_only(kind: Kind) {
     assert_eq!(may_write(&guest, &open).await, 201);
     assert_eq!(status(&guest, Method::PUT, &format!("/rooms/{closed}/members/me")).await, 403);
     assert_eq!(may_write(&guest, "welcome").await, 201, "everyone is in #welcome");
+}
+
+/// Its parts are made at once, by several threads that share what is unread.
+async fn the_front_page_is_answered_every_time(kind: Kind) {
+    let ada = Person::register(shared(kind), "ada").await;
+    for _ in 0..3 {
+        ada.make_room("public").await;
+    }
+    for n in 0..150 {
+        let page = ada.http.get(format!("{}/", ada.base)).header("cookie", &ada.cookie).send();
+        let answer = tokio::time::timeout(Duration::from_secs(20), async { page.await.unwrap().text().await.unwrap() });
+        assert!(answer.await.expect("it is answered").contains("Your rooms"), "page {n}");
+    }
 }
