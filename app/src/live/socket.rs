@@ -146,8 +146,8 @@ impl Connection {
             select! {
                 frame = frames.next().fuse() => {
                     // The first of many shows at once, and the rest together: each for itself would be laid out and
-                    // painted, at a hundred a second for nobody's eyes.
-                    if now() - self.shown < TOGETHER_MS {
+                    // painted, at a hundred a second for nobody's eyes. Where nobody looks, timers may take a minute.
+                    if now() - self.shown < TOGETHER_MS && self.live.visible.get_untracked() {
                         sleep_ms(TOGETHER_MS as u64).await;
                     }
                     let mut next = Some(frame);
