@@ -18,7 +18,10 @@ const withNewNode = test.extend<{ node: Server }>({
 });
 
 withNewNode('first visitor becomes admin through a one-time link that the server prints', plain, async ({ node, newPerson }) => {
-  const link = node.printed(/http:\/\/\S+\/register\?admin=\S+/)!;
+  const printed = () => node.printed(/http:\/\/\S+\/register\?admin=\S+/);
+  // It may be ready before what it prints has come here.
+  await expect.poll(printed).toBeTruthy();
+  const link = printed()!;
   const [first, second] = [await newPerson(), await newPerson()];
   for (const page of [first, second]) {
     await page.goto(link);
