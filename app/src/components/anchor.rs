@@ -17,7 +17,7 @@ pub struct Anchor {
 }
 
 impl Anchor {
-    /// For a scroller whose rows' messages are placed relative to an element outside of it.
+    /// For a scroller whose rows are placed relative to an element outside of it.
     pub fn new(scroller: NodeRef<html::Div>) -> Self {
         Self { scroller, held: StoredValue::new(None), pending: StoredValue::new(false) }
     }

@@ -22,7 +22,7 @@ pub fn MessageRow(
     highlight: bool,
     /// What its element's id begins with: a message may be in the timeline and in a thread.
     anchor: &'static str,
-    /// It was read back, and stands above what the page was opened with.
+    /// Whatever stands below it is there already, and one reads there: it need not be laid out before it is near.
     #[prop(optional)]
     above: bool,
 ) -> impl IntoView {

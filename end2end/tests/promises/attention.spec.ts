@@ -15,7 +15,7 @@ test('unread and mention badges, in title and favicon too', plain, async ({ worl
   await expect(async () => {
     if (!javaScriptEnabled) await his.page.reload();
     await expect(world.badge(his.page, room)).toHaveText('@1, 3 unread, 1 mention you', { timeout: 2_000 });
-  }).toPass({ timeout: 15_000 });
+  }).toPass({ timeout: 10_000 });
   await expect(his.page).toHaveTitle(/^\(@1\) /);
   // The icon is the script's: it changes while one looks elsewhere.
   if (javaScriptEnabled) await expect(his.page.locator('#icon')).toHaveAttribute('href', '/favicon-unread.svg');
