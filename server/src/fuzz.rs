@@ -39,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     ("search", search),
     ("server_frame", app::fuzz::server_frame),
     ("token", token),
+    ("websocket", crate::websocket::fuzz::fuzz),
     ("write_ahead_log", crate::wal::fuzz),
 ];
 

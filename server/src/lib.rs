@@ -38,5 +38,6 @@ pub mod store;
 pub mod telemetry;
 pub mod time;
 mod wal;
+pub mod websocket;
 
 pub use serve::Server;

@@ -7,7 +7,10 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use std::{sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::TcpListener,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use tower_http::timeout::TimeoutBody;
@@ -21,12 +24,17 @@ const MAX_CONNECTIONS: usize = 100_000;
 /// After accepting has failed (no file descriptors left, say), a moment for some to be given back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// A connection's place among all. Requests carry it, so that a socket can go on holding it.
+#[derive(Clone)]
+pub(super) struct Place {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
 /// Serves until `stop`, then lets the requests under way end.
 pub(crate) async fn listen(listener: TcpListener, router: Router, stop: CancellationToken) {
     let service = router.map_request(|request: Request<hyper::body::Incoming>| {
         request.map(|body| Body::new(TimeoutBody::new(BODY_DEADLINE, body)))
     });
-    let service = TowerToHyperService::new(service);
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE);
     let (graceful, connections) = (GracefulShutdown::new(), TaskTracker::new());
@@ -50,7 +58,14 @@ pub(crate) async fn listen(listener: TcpListener, router: Router, stop: Cancella
         };
         // Small frames must not wait for more of them.
         let _ = stream.set_nodelay(true);
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service.clone()).into_owned();
+        let place = Place { _permit: Arc::new(place) };
+        let held = place.clone();
+        let service = service.clone().map_request(move |mut request: Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(held.clone());
+            request
+        });
+        let service = TowerToHyperService::new(service);
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         connections.spawn(async move {
             // Broken off by the client, or at a deadline: nothing to be done about it.

@@ -1,11 +1,12 @@
 //! `/ws`: step 5 of a message's way, as far as the server goes. Authenticated in
 //! the handshake; only subscribes.
 
-use super::{Web, identity::Identity, problem::Problem};
+use super::{Web, identity::Identity, listen::Place, problem::Problem};
 use crate::{
     auth::{AuthError, Kind, Verified},
-    hub::{Close, Connection, Outgoing, Since},
+    hub::{Close, Connection, Since},
     time::now,
+    websocket::{self, Frame, Incoming, Reader, Violation},
 };
 use app::{
     error::{ApiError, Outcome},
@@ -15,29 +16,23 @@ use app::{
     },
 };
 use axum::{
-    extract::{
-        State, WebSocketUpgrade,
-        ws::{CloseFrame, Message, Utf8Bytes, WebSocket},
-    },
-    http::{HeaderMap, header},
+    Extension,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures::{
-    SinkExt, StreamExt,
-    stream::{SplitSink, SplitStream},
-};
-use std::{collections::HashSet, sync::Arc, time::Duration};
-use tokio::{sync::mpsc, time::Instant};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
+use std::{collections::HashSet, io, sync::Arc, time::Duration};
+use tokio::{net::TcpStream, time::Instant};
 
 /// Most rooms that a connection may watch.
 const MAX_ROOMS: usize = 500;
-/// Small buffers: most connections are idle, and a connection's cost is its memory.
-const READ_BUFFER_BYTES: usize = 1024;
-const WRITE_BUFFER_BYTES: usize = 4 * 1024;
-/// Never reached: what waits is bounded by the connection's queue and written frame by frame.
-const MAX_WRITE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
-/// What has queued up meanwhile goes out in one write, up to so many items.
-const COALESCE: usize = 64;
+/// What the kernel holds for a client, besides what waits here. By itself it would take 4 MiB from each who does not read.
+const KERNEL_BYTES: usize = 128 * 1024;
+/// What is read at once.
+const READ_BYTES: usize = 4 * 1024;
 /// A client whose socket takes nothing for this long is gone.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a closing handshake may take.
@@ -50,11 +45,18 @@ const CLIENT_FRAMES_PER: Duration = Duration::from_secs(10);
 pub(super) async fn connect(
     State(web): State<Web>,
     super::identity::Anyone(identity): super::identity::Anyone,
-    headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    Extension(place): Extension<Place>,
+    mut request: Request,
 ) -> Response {
-    let token = bearer_among(&headers);
-    let with_bearer = super::identity::bearer(&headers).is_some();
+    let accept = match websocket::accept(request.headers()) {
+        Ok(accept) => accept,
+        Err(refusal) => return refused(refusal),
+    };
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    let headers = request.headers();
+    let Some(upgrade) = upgrade else { return refused(websocket::Refusal::NoUpgrade) };
+    let token = bearer_among(headers);
+    let with_bearer = super::identity::bearer(headers).is_some();
     let verified = match (token, identity) {
         (Some(token), _) => match web.auth.verify(Kind::Access, token).await {
             Ok(verified) => Some(verified),
@@ -75,14 +77,46 @@ pub(super) async fn connect(
     if web.draining.is_cancelled() {
         return Problem(ApiError::unavailable(Outcome::NotPersisted)).into_response();
     }
-    upgrade
-        .protocols([SUBPROTOCOL])
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
-        .max_message_size(MAX_CLIENT_FRAME_BYTES)
-        .max_frame_size(MAX_CLIENT_FRAME_BYTES)
-        .on_upgrade(move |socket| serve(web, socket, verified))
+    let offers = websocket::offers(headers, SUBPROTOCOL);
+    let hub = web.hub.clone();
+    hub.spawn_until_stop(async move {
+        // What a handshake needs is much more than what a socket does: it ends here.
+        let Some(socket) = socket_of(upgrade).await else { return };
+        web.hub.clone().spawn_until_stop(async move {
+            serve(web, socket, verified).await;
+            drop(place);
+        });
+    });
+    let mut answer = Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(header::CONNECTION, "Upgrade")
+        .header(header::UPGRADE, "websocket")
+        .header(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if offers {
+        answer = answer.header(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
+    }
+    answer.body(Body::empty()).expect("these headers are plain")
+}
+
+fn refused(refusal: websocket::Refusal) -> Response {
+    let problem = Problem(ApiError::invalid(refusal.to_string()));
+    match refusal {
+        websocket::Refusal::Version => {
+            let version = [(header::SEC_WEBSOCKET_VERSION, "13")];
+            (StatusCode::UPGRADE_REQUIRED, version, problem).into_response()
+        }
+        _ => problem.into_response(),
+    }
+}
+
+/// The bare socket, and what the client was quick enough to send after the handshake.
+async fn socket_of(upgrade: OnUpgrade) -> Option<(TcpStream, Vec<u8>)> {
+    let upgraded = upgrade.await.ok()?;
+    let parts = downcast::<TokioIo<TcpStream>>(upgraded).ok()?;
+    let socket = parts.io.into_inner();
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, KERNEL_BYTES);
+    // A copy: the bytes are part of the whole buffer that requests were read into.
+    Some((socket, parts.read_buf.to_vec()))
 }
 
 /// The access token among the subprotocols that a client offers.
@@ -91,34 +125,54 @@ pub(super) fn bearer_among(headers: &HeaderMap) -> Option<&str> {
     lines.flat_map(|line| line.split(',')).find_map(|offered| offered.trim().strip_prefix(BEARER_PREFIX))
 }
 
-async fn serve(web: Web, socket: WebSocket, verified: Option<Verified>) {
+async fn serve(web: Web, (socket, early): (TcpStream, Vec<u8>), verified: Option<Verified>) {
     let viewer = verified.as_ref().map(|v| &v.viewer);
-    let (connection, outgoing) = Connection::new(viewer.map(|v| &v.user), viewer.map(|v| v.session));
-    let connection = Arc::new(connection);
+    let connection = Arc::new(Connection::new(viewer.map(|v| &v.user), viewer.map(|v| v.session), socket));
     web.hub.connected(&connection);
     // Between the handshake's check and this line the session may have ended, and nobody would have closed this one.
     close_if_ended(&web, &connection).await;
     connection
         .send_frame(&ServerFrame::Hello { version: env!("CARGO_PKG_VERSION").into(), heartbeat_ms: HEARTBEAT_MS });
-    let (sink, stream) = socket.split();
     let expires_in = verified.as_ref().map(|v| Duration::from_millis((v.expires_at - now()).max(0) as u64));
     let mut client = Client { web: &web, connection: &connection, verified, rooms: HashSet::new() };
     // One task: reading and writing take turns in it, and end together.
     let end = tokio::select! {
-        end = client.read(stream) => Some(end),
-        () = write(&web, &connection, outgoing, sink, expires_in) => None,
+        end = client.read(early) => end,
+        end = write(&web, &connection, expires_in) => end,
     };
-    if let Some(end) = end {
-        tracing::trace!(?end, "a client is gone");
-    }
+    tracing::trace!(?end, "a client is gone");
     let rooms = std::mem::take(&mut client.rooms);
     web.hub.disconnected(&connection, rooms);
+    if let Some(last) = end.frame() {
+        say_goodbye(&connection, &last).await;
+    }
+    connection.ended();
 }
 
-#[derive(Debug)]
+/// How a connection ends.
+#[derive(Clone, Copy, Debug)]
 enum End {
-    ByClient,
-    Silence,
+    /// We close it.
+    Closed(Close),
+    /// The client does; with the code that it gave.
+    ByClient(Option<u16>),
+    /// It broke the protocol.
+    Broke(Violation),
+    /// It is gone.
+    Gone,
+}
+
+impl End {
+    /// What the client is told last, if it is still there.
+    fn frame(self) -> Option<Frame> {
+        match self {
+            Self::Closed(why) => Some(Frame::close(why.code(), why.reason())),
+            Self::ByClient(Some(code)) => Some(Frame::close(code, "")),
+            Self::ByClient(None) => Some(Frame::empty_close()),
+            Self::Broke(violation) => Some(Frame::close(violation.code(), &violation.to_string())),
+            Self::Gone => None,
+        }
+    }
 }
 
 struct Client<'a> {
@@ -129,44 +183,43 @@ struct Client<'a> {
 }
 
 impl Client<'_> {
-    async fn read(&mut self, mut stream: SplitStream<WebSocket>) -> End {
+    async fn read(&mut self, early: Vec<u8>) -> End {
+        let mut reader = Reader::new(MAX_CLIENT_FRAME_BYTES);
+        reader.take(&early);
+        drop(early);
         let (mut frames, mut since) = (0, Instant::now());
         loop {
-            let message = match tokio::time::timeout(Duration::from_millis(SILENCE_MS), stream.next()).await {
-                Err(_) => return End::Silence,
-                Ok(None) => return End::ByClient,
-                Ok(Some(Err(e))) => {
-                    // The library has no type for it that reaches here, only its words.
-                    if e.to_string().contains("too long") {
-                        return self.close(Close::TooBig).await;
-                    }
-                    return End::ByClient;
+            loop {
+                let incoming = match reader.incoming() {
+                    Ok(Some(incoming)) => incoming,
+                    Ok(None) => break,
+                    Err(Violation::TooBig) => return End::Closed(Close::TooBig),
+                    Err(violation) => return End::Broke(violation),
+                };
+                if since.elapsed() > CLIENT_FRAMES_PER {
+                    (frames, since) = (0, Instant::now());
                 }
-                Ok(Some(Ok(message))) => message,
-            };
-            if since.elapsed() > CLIENT_FRAMES_PER {
-                (frames, since) = (0, Instant::now());
+                frames += 1;
+                if frames > MAX_CLIENT_FRAMES {
+                    return End::Closed(Close::TooMany);
+                }
+                match incoming {
+                    Incoming::Text(text) => match serde_json::from_str(&text) {
+                        // Apart: most of the time a connection does not ask for anything, and need not hold what it takes.
+                        Ok(frame) => Box::pin(self.frame(frame)).await,
+                        Err(e) => self.connection.send_error(None, format!("not a frame of {SUBPROTOCOL}: {e}")),
+                    },
+                    Incoming::Binary => self.connection.send_error(None, "frames are text"),
+                    Incoming::Ping(payload) => drop(self.connection.send(&Frame::pong(&payload))),
+                    Incoming::Close(code) => return End::ByClient(code),
+                    Incoming::Part | Incoming::Pong => {}
+                }
             }
-            frames += 1;
-            if frames > MAX_CLIENT_FRAMES {
-                return self.close(Close::TooMany).await;
-            }
-            match message {
-                Message::Text(text) => match serde_json::from_str(&text) {
-                    Ok(frame) => self.frame(frame).await,
-                    Err(e) => self.connection.send_error(None, format!("not a frame of {SUBPROTOCOL}: {e}")),
-                },
-                Message::Binary(_) => self.connection.send_error(None, "frames are text"),
-                // A close is answered by the library while the stream is read to its end.
-                Message::Ping(_) | Message::Pong(_) | Message::Close(_) => {}
+            let readable = tokio::time::timeout(Duration::from_millis(SILENCE_MS), self.connection.socket().readable());
+            if !matches!(readable.await, Ok(Ok(()))) || !read_into(&mut reader, self.connection.socket()) {
+                return End::Gone;
             }
         }
-    }
-
-    /// Closed by us: whoever writes says so to the client, and ends the connection.
-    async fn close(&self, why: Close) -> End {
-        self.connection.close(why);
-        std::future::pending().await
     }
 
     async fn frame(&mut self, frame: ClientFrame) {
@@ -208,14 +261,21 @@ async fn close_if_ended(web: &Web, connection: &Connection) {
     }
 }
 
-/// Writes what is queued, pings, and ends the connection when it is to be ended.
-async fn write(
-    web: &Web,
-    connection: &Connection,
-    mut outgoing: mpsc::Receiver<Outgoing>,
-    mut sink: SplitSink<WebSocket, Message>,
-    expires_in: Option<Duration>,
-) {
+/// Takes what has come. The buffer is this call's alone: a connection at rest has none. `false`: there will be no more.
+fn read_into(reader: &mut Reader, socket: &TcpStream) -> bool {
+    let mut buffer = [0; READ_BYTES];
+    match socket.try_read(&mut buffer) {
+        Ok(0) => false,
+        Ok(read) => {
+            reader.take(&buffer[..read]);
+            true
+        }
+        Err(e) => e.kind() == io::ErrorKind::WouldBlock,
+    }
+}
+
+/// Writes what waits, pings, and says when and why the connection is to be ended.
+async fn write(web: &Web, connection: &Connection, expires_in: Option<Duration>) -> End {
     let expired = async {
         match expires_in {
             Some(time) => tokio::time::sleep(time).await,
@@ -231,72 +291,54 @@ async fn write(
     if *status.borrow_and_update() != Status::WELL {
         status.mark_changed();
     }
-    let why = loop {
-        let written = tokio::select! {
+    loop {
+        if let Some(why) = connection.why() {
+            return End::Closed(why);
+        }
+        if connection.is_gone() {
+            return End::Gone;
+        }
+        let waits = connection.has_waiting();
+        tokio::select! {
             biased;
-            why = connection.closing() => break why,
-            () = &mut expired => break Close::SessionEnded,
-            next = outgoing.recv() => match next {
-                Some(first) => batch(connection, first, &mut outgoing, &mut sink).await,
-                None => return,
-            },
-            Ok(()) = status.changed() => {
-                connection.send_frame(&ServerFrame::Status(*status.borrow_and_update()));
-                Ok(())
-            }
-            () = connection.session_in_doubt() => {
+            () = &mut expired => return End::Closed(Close::SessionEnded),
+            () = connection.woken() => if connection.takes_doubt() {
                 close_if_ended(web, connection).await;
-                Ok(())
-            }
+            },
+            Ok(()) = connection.socket().writable(), if waits => drop(connection.drain()),
+            Ok(()) = status.changed() => connection.send_frame(&ServerFrame::Status(*status.borrow_and_update())),
             _ = heartbeat.tick() => {
+                if connection.stuck_for() > WRITE_DEADLINE {
+                    connection.close(Close::TooSlow);
+                }
                 // Its end was told, unless the telling failed.
                 close_if_ended(web, connection).await;
-                timely(connection, sink.send(Message::Ping(Vec::new().into()))).await
+                connection.send(&Frame::ping());
             }
-        };
-        match written {
-            Ok(()) => {}
-            Err(Some(why)) => break why,
-            Err(None) => return,
         }
-    };
-    // The socket of a slow client is full: it may never take the close frame, and the connection ends all the same.
-    let frame = CloseFrame { code: why.code(), reason: Utf8Bytes::from_static(why.reason()) };
+    }
+}
+
+/// The closing handshake. The socket of a slow client is full: it may never take the close frame, and the connection ends
+/// all the same.
+async fn say_goodbye(connection: &Connection, last: &Frame) {
+    connection.send_last(last);
     let _ = tokio::time::timeout(CLOSE_DEADLINE, async {
-        sink.send(Message::Close(Some(frame))).await?;
-        sink.close().await
+        while connection.has_waiting() {
+            if connection.is_gone() || connection.socket().writable().await.is_err() {
+                return;
+            }
+            connection.drain();
+        }
+        // The client hangs up first, having read it: what is unread when a socket is dropped takes back what was sent.
+        let mut rest = [0; 512];
+        while connection.socket().readable().await.is_ok() {
+            match connection.socket().try_read(&mut rest) {
+                Ok(1..) => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                _ => return,
+            }
+        }
     })
     .await;
-}
-
-async fn batch(
-    connection: &Connection,
-    first: Outgoing,
-    outgoing: &mut mpsc::Receiver<Outgoing>,
-    sink: &mut SplitSink<WebSocket, Message>,
-) -> Result<(), Option<Close>> {
-    let mut next = Some(first);
-    let mut left = COALESCE;
-    while let Some(item) = next {
-        connection.taken(&item);
-        for frame in item.into_frames() {
-            timely(connection, sink.feed(Message::Text(frame))).await?;
-        }
-        left -= 1;
-        next = if left > 0 { outgoing.try_recv().ok() } else { None };
-    }
-    timely(connection, sink.flush()).await
-}
-
-/// Writing, unless the connection is to be ended or the client takes nothing. `Err(None)`: it is gone.
-async fn timely<E>(connection: &Connection, write: impl Future<Output = Result<(), E>>) -> Result<(), Option<Close>> {
-    tokio::select! {
-        biased;
-        why = connection.closing() => Err(Some(why)),
-        done = tokio::time::timeout(WRITE_DEADLINE, write) => match done {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(None),
-            Err(_) => Err(Some(Close::TooSlow)),
-        },
-    }
 }

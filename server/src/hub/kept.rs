@@ -1,18 +1,17 @@
 //! An event as a node keeps it for who resumes: its frame, and the little that
 //! the room's task must know of it.
 
-use crate::fanout::RingEvent;
+use crate::{fanout::RingEvent, websocket::Frame};
 use app::{
     model::{Event, KnownEvent, MessageId, Position, Role, RoomChange, RoomChanged, RoomId, UserId},
     protocol::ServerFrame,
 };
-use axum::extract::ws::Utf8Bytes;
 use std::collections::HashSet;
 
 /// A kept event.
 pub(super) struct Kept {
     pub at: Position,
-    pub frame: Utf8Bytes,
+    pub frame: Frame,
     /// Whose membership it changed.
     pub membership: Option<Membership>,
     /// What it changed about the room.
@@ -40,7 +39,8 @@ impl Kept {
     pub fn new(room: RoomId, at: Position, prev: Position, payload: &[u8]) -> Self {
         let posts = posted(payload);
         let text = String::from_utf8_lossy(payload);
-        let frame = format!(r#"{{"type":"event","room":"{room}","at":"{at}","prev":"{prev}","event":{text}}}"#).into();
+        let frame = format!(r#"{{"type":"event","room":"{room}","at":"{at}","prev":"{prev}","event":{text}}}"#);
+        let frame = Frame::text(&frame);
         let rare = rare(payload);
         let membership = rare.as_ref().and_then(membership);
         let (mut change, mut deletes, mut expires) = (None, None, None);
@@ -74,9 +74,9 @@ impl Kept {
         if !goes(&event, at) {
             return 0;
         }
-        let before = self.frame.len();
+        let before = self.frame.size();
         self.frame = super::connection::encode(&ServerFrame::Event { room, at, prev, event: event.without_text() });
-        before.saturating_sub(self.frame.len())
+        before.saturating_sub(self.frame.size())
     }
 }
 

@@ -26,6 +26,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 mod backfill;
+mod batch;
 mod compare;
 pub mod connection;
 mod connections;
@@ -39,7 +40,7 @@ mod rooms;
 mod standstill;
 
 use connection::encode;
-pub use connection::{Close, Connection, Outgoing};
+pub use connection::{Close, Connection};
 use connections::Connections;
 pub use room::Since;
 use room::{RoomTask, ToRoom};
@@ -153,7 +154,8 @@ impl Hub {
         }
     }
 
-    fn spawn_until_stop(&self, work: impl Future<Output = ()> + Send + 'static) {
+    /// Runs `work`, a socket's, until it ends or the hub does.
+    pub(crate) fn spawn_until_stop(&self, work: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             stop.run_until_cancelled(work).await;
@@ -178,7 +180,7 @@ impl Hub {
         let theirs = self.connections.of(user);
         if !theirs.is_empty() {
             let frame = encode(frame);
-            theirs.iter().for_each(|connection| connection.send_if_idle(frame.clone()));
+            theirs.iter().for_each(|connection| connection.send_if_idle(&frame));
         }
     }
 

@@ -5,9 +5,11 @@
 //! takes its people with it.
 
 use super::{Sources, connection::encode, lock, room::ToRoom, rooms::Rooms};
-use crate::fanout::{Notice, PeopleHere};
+use crate::{
+    fanout::{Notice, PeopleHere},
+    websocket::Frame,
+};
 use app::{model::RoomId, protocol::ServerFrame};
-use axum::extract::ws::Utf8Bytes;
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -61,7 +63,7 @@ impl Presence {
     }
 
     /// What the watchers of a room were shown last, for one who has just come.
-    pub fn shown(&self, room: RoomId) -> Option<Utf8Bytes> {
+    pub fn shown(&self, room: RoomId) -> Option<Frame> {
         lock(&self.table).shown(room).map(|shown| encode(&present(room, shown)))
     }
 
@@ -101,7 +103,7 @@ impl Presence {
     }
 }
 
-fn frames(room: RoomId, show: &Show) -> Vec<Utf8Bytes> {
+fn frames(room: RoomId, show: &Show) -> Vec<Frame> {
     match show {
         Show::Singly { came, went } => {
             let one = |user: &String, online| encode(&ServerFrame::Presence { room, user: user.clone(), online });

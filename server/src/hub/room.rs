@@ -3,19 +3,20 @@
 use super::{
     Sources,
     backfill::{Latest, Wanted},
-    connection::{Connection, Outgoing, encode},
+    batch::Batch,
+    connection::{Connection, encode},
     kept::{Kept, Membership, blank_gone},
     presence::Here,
 };
 use crate::{
     fanout::{Ring, RingEvent},
     store::RoomRow,
+    websocket::Frame,
 };
 use app::{
     model::{MAX_UNREAD, MessageId, Position, Visibility},
     protocol::{ResyncReason, ServerFrame},
 };
-use axum::extract::ws::Utf8Bytes;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
@@ -29,6 +30,9 @@ pub const KEPT_EVENTS: usize = 1024;
 const COUNTED_EVENTS: usize = MAX_UNREAD as usize;
 /// Most bytes of frames that a room keeps; less than a client's queue holds, so that a replay always fits an empty one.
 const KEPT_BYTES: usize = 768 * 1024;
+/// Who only counts what is new hears of it at once where it was quiet, and no more often than this: most sockets are in
+/// many rooms and show one of them.
+const COUNTED_EVERY: Duration = Duration::from_secs(1);
 /// What a frame has besides its payload, about.
 const FRAME_BYTES: usize = 150;
 /// A room that nobody watches is forgotten after this: a reload comes back to a warm room.
@@ -79,7 +83,7 @@ pub enum ToRoom {
     /// Somebody types.
     Typing(String),
     /// Who is here has changed: ready frames.
-    Present(Vec<Utf8Bytes>),
+    Present(Vec<Frame>),
 }
 
 struct Watcher {
@@ -109,6 +113,12 @@ pub struct RoomTask {
     /// Every event of the room in `(base, head]`.
     kept: VecDeque<Kept>,
     kept_bytes: usize,
+    /// The last of the kept, which nobody has been sent yet: they go out in one write a socket.
+    unsent: Batch,
+    /// What those who only count have not been sent yet …
+    uncounted: Batch,
+    /// … and when they were sent something last.
+    counted: Option<Instant>,
     /// The messages that kept events post: a retry that got into the log a second time is dropped.
     posted: HashSet<MessageId>,
     base: Position,
@@ -133,6 +143,9 @@ impl RoomTask {
             watchers: HashMap::new(),
             kept: VecDeque::new(),
             kept_bytes: 0,
+            unsent: Batch::default(),
+            uncounted: Batch::default(),
+            counted: None,
             posted: HashSet::new(),
             base: Position::START,
             reached_back: false,
@@ -168,12 +181,26 @@ impl RoomTask {
                 }
             } else {
                 idle_since = None;
-                self.inbox.recv().await
+                match self.counted.filter(|_| !self.uncounted.is_empty()) {
+                    None => self.inbox.recv().await,
+                    Some(last) => match tokio::time::timeout_at(last + COUNTED_EVERY, self.inbox.recv()).await {
+                        Ok(message) => message,
+                        Err(_) => {
+                            self.send_uncounted().await;
+                            continue;
+                        }
+                    },
+                }
             };
             match message {
                 Some(message) => self.handle(message).await,
                 None => break,
             }
+            for _ in 1..Batch::MAX_EVENTS {
+                let Ok(message) = self.inbox.try_recv() else { break };
+                self.handle(message).await;
+            }
+            self.send_unsent().await;
         }
         // In this order: a new task of the room can only come after the closing, and its watching must stand.
         self.sources.fanout.unwatch(self.room.id).await;
@@ -187,6 +214,10 @@ impl RoomTask {
     }
 
     async fn handle(&mut self, message: ToRoom) {
+        if !matches!(message, ToRoom::Event(_)) {
+            // In the order in which it came.
+            self.send_unsent().await;
+        }
         match message {
             ToRoom::Subscribe { connection, since, member, room } => {
                 if room.changed > self.room.changed {
@@ -207,11 +238,11 @@ impl RoomTask {
             }
             ToRoom::Typing(user) => {
                 let frame = encode(&ServerFrame::Typing { room: self.room.id, user });
-                self.watchers.values().for_each(|w| w.connection.send_if_idle(frame.clone()));
+                self.watchers.values().for_each(|w| w.connection.send_if_idle(&frame));
             }
             ToRoom::Present(frames) => {
                 for watcher in self.watchers.values().filter(|w| w.is_shown_who_is_here()) {
-                    frames.iter().for_each(|frame| watcher.connection.send_if_idle(frame.clone()));
+                    frames.iter().for_each(|frame| watcher.connection.send_if_idle(frame));
                 }
             }
         }
@@ -236,7 +267,9 @@ impl RoomTask {
             let mut run = ring.events[first_known.min(ring.events.len())..].to_vec();
             blank_gone(&mut run, self.kept.iter());
             self.begin_at(run.first().and_then(|e| e.prev).unwrap_or(top).max(before));
-            run.iter().for_each(|e| self.accept(e));
+            for event in &run {
+                self.accept(event).await;
+            }
             self.head = self.head.max(Some(top));
         } else {
             // One question for both: where the room is, and what those who come back have missed.
@@ -246,7 +279,9 @@ impl RoomTask {
                     blank_gone(&mut events, self.kept.iter());
                     let upto = upto.max(before);
                     self.begin_at(if most == 0 { upto } else { base });
-                    events.iter().for_each(|e| self.accept(e));
+                    for event in &events {
+                        self.accept(event).await;
+                    }
                     self.head = self.head.max(Some(upto));
                     self.reached_back = most == KEPT_EVENTS;
                 }
@@ -259,6 +294,7 @@ impl RoomTask {
         {
             self.repair(head, told).await;
         }
+        self.send_unsent().await;
         self.head
     }
 
@@ -283,7 +319,7 @@ impl RoomTask {
         #[cfg(feature = "sabotage")]
         let fits = fits || crate::sabotage::breaks(crate::sabotage::Promise::NoPrevCheck);
         if fits {
-            self.hear(&event);
+            self.hear(&event).await;
         } else {
             metrics::counter!("partyline_holes_total").increment(1);
             self.repair(head, event.at).await;
@@ -296,11 +332,15 @@ impl RoomTask {
         match self.sources.missed(&self.room, wanted).await {
             Ok(mut events) => {
                 blank_gone(&mut events, self.kept.iter());
-                events.iter().for_each(|e| self.hear(e));
+                for event in &events {
+                    self.hear(event).await;
+                }
                 self.head = self.head.max(Some(target));
             }
             Err(missed) => {
                 tracing::warn!(room = %self.room.id, reason = %missed, "a hole could not be repaired");
+                self.send_unsent().await;
+                self.send_uncounted().await;
                 self.begin_at(target);
                 // They subscribe again when they have read the history.
                 for (_, watcher) in std::mem::take(&mut self.watchers) {
@@ -315,8 +355,8 @@ impl RoomTask {
     }
 
     /// Something new happened. Whoever on this node remembers members and rooms hears of it, whether it was told otherwise or not.
-    fn hear(&mut self, event: &RingEvent) {
-        self.accept(event);
+    async fn hear(&mut self, event: &RingEvent) {
+        self.accept(event).await;
         let Some(Kept { at, membership, change, .. }) = self.kept.back().filter(|kept| kept.at == event.at) else {
             return;
         };
@@ -328,8 +368,8 @@ impl RoomTask {
         }
     }
 
-    /// The next event of the room: keep it, send it.
-    fn accept(&mut self, event: &RingEvent) {
+    /// The next event of the room: keep it, and send it with those that come with it.
+    async fn accept(&mut self, event: &RingEvent) {
         if self.head.is_some_and(|head| event.at <= head) {
             return;
         }
@@ -340,8 +380,10 @@ impl RoomTask {
             return;
         }
         (self.head, self.sent) = (Some(event.at), event.at);
-        metrics::counter!("partyline_deliveries_total").increment(self.watchers.len() as u64);
-        self.watchers.retain(|_, w| event.at <= w.knows || w.connection.send(Outgoing::Frame(kept.frame.clone())));
+        self.unsent.push(kept.at, kept.frame.clone());
+        if self.unsent.is_full() {
+            self.send_unsent().await;
+        }
         if let Some(Membership { user, role, .. }) = kept.membership {
             let theirs = |w: &&mut Watcher| w.connection.user() == Some(user);
             self.watchers.values_mut().filter(theirs).for_each(|w| w.member = role.is_some());
@@ -352,6 +394,8 @@ impl RoomTask {
             self.room.change(change, kept.at);
         }
         if kept.membership.is_some() || kept.change.is_some() {
+            self.send_unsent().await;
+            self.send_uncounted().await;
             self.turn_out();
         }
         if let Some(deleted) = kept.deletes {
@@ -363,16 +407,46 @@ impl RoomTask {
             let freed: usize = self.kept.iter_mut().map(|k| k.blank_up_to(up_to)).sum();
             self.kept_bytes -= freed;
         }
-        self.kept_bytes += kept.frame.len();
+        self.kept_bytes += kept.frame.size();
         self.kept.push_back(kept);
         while self.kept.len() > KEPT_EVENTS || self.kept_bytes > KEPT_BYTES {
             let Some(oldest) = self.kept.pop_front() else { break };
-            self.kept_bytes -= oldest.frame.len();
+            self.kept_bytes -= oldest.frame.size();
             self.base = oldest.at;
             self.reached_back = true;
             if let Some(id) = oldest.posts {
                 self.posted.remove(&id);
             }
+        }
+    }
+
+    /// To everybody who watches, in one write each.
+    async fn send_unsent(&mut self) {
+        if self.unsent.is_empty() {
+            return;
+        }
+        let batch = std::mem::take(&mut self.unsent);
+        if self.watchers.values().any(|w| w.counting) {
+            self.uncounted.add(&batch);
+        }
+        self.send(batch, false).await;
+        if self.uncounted.is_full() || self.counted.is_none_or(|last| last.elapsed() >= COUNTED_EVERY) {
+            self.send_uncounted().await;
+        }
+    }
+
+    async fn send_uncounted(&mut self) {
+        let batch = std::mem::take(&mut self.uncounted);
+        if !batch.is_empty() {
+            self.counted = Some(Instant::now());
+            self.send(batch, true).await;
+        }
+    }
+
+    async fn send(&mut self, batch: Batch, counting: bool) {
+        let to = self.watchers.iter().filter(|(_, w)| w.counting == counting);
+        for gone in batch.send(to.map(|(id, w)| (*id, &w.connection, w.knows)).collect()).await {
+            self.watchers.remove(&gone);
         }
     }
 
@@ -414,16 +488,17 @@ impl RoomTask {
             at: head.max(from),
             recovered: since.at.is_some(),
         });
-        let replay: Vec<Utf8Bytes> = self.kept.iter().filter(|k| k.at > from).map(|k| k.frame.clone()).collect();
-        if !replay.is_empty() && !connection.send(Outgoing::Replay(replay)) {
+        let replay: Vec<Frame> = self.kept.iter().filter(|k| k.at > from).map(|k| k.frame.clone()).collect();
+        if !replay.is_empty() && !connection.replay(&replay) {
             return;
         }
         let here = self.sources.presence.came(self.room.id, connection.username().cloned());
-        let watcher = Watcher { connection, knows: from, member, counting: since.counting, _here: here };
+        // Of what those who count have not been sent yet, this one has been now.
+        let watcher = Watcher { connection, knows: head.max(from), member, counting: since.counting, _here: here };
         if watcher.is_shown_who_is_here()
             && let Some(present) = self.sources.presence.shown(self.room.id)
         {
-            watcher.connection.send_if_idle(present);
+            watcher.connection.send_if_idle(&present);
         }
         self.watchers.insert(watcher.connection.id(), watcher);
     }
@@ -464,7 +539,7 @@ impl RoomTask {
             let older = Kept::new(self.room.id, event.at, prev, &event.payload);
             if older.posts.is_none_or(|id| self.posted.insert(id)) {
                 prev = event.at;
-                self.kept_bytes += older.frame.len();
+                self.kept_bytes += older.frame.size();
                 kept.push_back(older);
             }
         }

@@ -105,10 +105,12 @@ async fn a_removal_that_nobody_told_is_learned_from_its_event() {
     let relay = place.relay(&fanout);
     let last = place.post_many(1).await;
     relayed_to(&fanout, last).await;
-    let (connection, mut outgoing) = Connection::new(Some(&place.author), None);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let connection = Connection::new(Some(&place.author), None, listener.accept().await.unwrap().0);
     let row = place.store.room(&RoomKey::Id(place.room)).await.unwrap().unwrap();
     hub.subscribe(&Arc::new(connection), &row, true, server::hub::Since { at: None, counting: false }).await.unwrap();
-    timeout(PATIENCE, outgoing.recv()).await.expect("an answer").unwrap();
+    timeout(PATIENCE, client.readable()).await.expect("an answer").unwrap();
     let left = KnownEvent::MemberLeft { user: place.author.clone(), by: place.author.clone() };
     let record = Record { event: left.into(), ..place.message(MessageId::new(), "") };
     let offset = place.log.append(0, place.room, record.encode()).await.unwrap();

@@ -4,12 +4,14 @@ use crate::support::{Installation, Kind, Person, in_both_modes, until};
 use app::model::Position;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 in_both_modes!(
     what_is_read_on_one_device_is_read_on_the_others,
     one_chooses_how_much_one_is_told_of_a_room,
     everything_is_read_at_once,
     who_counts_gets_what_is_new_and_is_told_if_it_is_too_much,
+    who_only_counts_hears_once_a_second_and_of_everything_until_they_are_removed,
 );
 
 async fn unread(person: &Person, room: &str) -> (u64, u64) {
@@ -152,5 +154,37 @@ async fn who_counts_gets_what_is_new_and_is_told_if_it_is_too_much(kind: Kind) {
     for n in 1..150 {
         assert_eq!(page.posted().await.0, n.to_string());
     }
+    node.server.shutdown().await;
+}
+
+async fn who_only_counts_hears_once_a_second_and_of_everything_until_they_are_removed(kind: Kind) {
+    let installation = Installation::new(kind).await;
+    let node = installation.start().await;
+    let (ada, lin) = (Person::register(&node.base, "ada").await, Person::register(&node.base, "lin").await);
+    let room = ada.make_room("private").await;
+    let member = format!("/rooms/{room}/members/{}", lin.username);
+    assert_eq!(ada.call(Method::PUT, &member, None).await.0, StatusCode::OK);
+    let mut socket = lin.socket().await;
+    socket.send(json!({ "type": "subscribe", "room": room, "counting": true })).await;
+    let mut upto = serde_json::from_value(socket.next_of("subscribed").await["at"].clone()).unwrap();
+    let begun = Instant::now();
+    for n in 0..20 {
+        ada.post(&room, &n.to_string()).await;
+    }
+    assert_eq!(ada.call(Method::DELETE, &member, None).await.0, StatusCode::OK);
+    let posted = begun.elapsed();
+    ada.post(&room, "not for lin").await;
+    for n in 0..20 {
+        let (body, at, prev): (String, Position, Option<Position>) = socket.posted().await;
+        assert_eq!(body, n.to_string());
+        assert!(prev.is_some_and(|prev| prev <= upto), "nothing is left out");
+        upto = at;
+        // What came within a second of the first waits, unless the removal makes it known.
+        assert!(n != 1 || begun.elapsed() >= posted.min(Duration::from_secs(1)), "{:?}", begun.elapsed());
+    }
+    let removed = socket.next_of("event").await;
+    assert_eq!(removed["event"]["kind"], "member_left", "{removed}");
+    let last = socket.next().await;
+    assert!(last.as_ref().is_ok_and(|frame| frame["type"] == "error"), "{last:?}");
     node.server.shutdown().await;
 }

@@ -1,0 +1,117 @@
+//! What has happened in a room since it was last said, on its way to all who watch it: one write a socket.
+
+use super::connection::Connection;
+use crate::websocket::Frame;
+use app::model::Position;
+use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// A batch is full with so many bytes.
+const MAX_BYTES: usize = 64 * 1024;
+/// After so many sockets others get their turn.
+const TURN: usize = 256;
+/// So many sockets are written to by one task; the rest of a larger room by others, at the same time.
+const TASK: usize = 2_048;
+
+/// Events that have come and that nobody has been sent yet, in their order.
+#[derive(Default)]
+pub struct Batch {
+    events: Vec<(Position, Frame)>,
+    bytes: usize,
+}
+
+/// Who is to get a batch: the number of their connection, the connection, and up to where they know everything.
+pub type Recipient = (u64, Arc<Connection>, Position);
+
+impl Batch {
+    /// Most events in one.
+    pub const MAX_EVENTS: usize = 64;
+
+    /// Adds the next event.
+    pub fn push(&mut self, at: Position, frame: Frame) {
+        self.bytes += frame.size();
+        self.events.push((at, frame));
+    }
+
+    /// Adds all of another one.
+    pub fn add(&mut self, other: &Self) {
+        self.bytes += other.bytes;
+        self.events.extend_from_slice(&other.events);
+    }
+
+    /// It is to be sent before more is added.
+    pub fn is_full(&self) -> bool {
+        self.events.len() >= Self::MAX_EVENTS || self.bytes >= MAX_BYTES
+    }
+
+    /// Nothing has come.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Sends it to everybody; says whose connections are over.
+    pub async fn send(self, to: Vec<(u64, &Arc<Connection>, Position)>) -> Vec<u64> {
+        if to.is_empty() {
+            return Vec::new();
+        }
+        metrics::counter!("partyline_deliveries_total").increment((to.len() * self.events.len()) as u64);
+        let sealed = Arc::new(Sealed::new(self));
+        if to.len() <= TASK {
+            let mut gone = Vec::new();
+            for (n, (id, connection, knows)) in to.into_iter().enumerate() {
+                if !sealed.give(connection, knows) {
+                    gone.push(id);
+                }
+                if n % TURN == TURN - 1 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            return gone;
+        }
+        let all: Vec<Recipient> =
+            to.into_iter().map(|(id, connection, knows)| (id, connection.clone(), knows)).collect();
+        let tasks: JoinSet<Vec<u64>> = all.chunks(TASK).map(|some| sealed.clone().send_to(some.to_vec())).collect();
+        // The next batch waits for all of this one: that is what keeps the order.
+        tasks.join_all().await.concat()
+    }
+}
+
+/// A batch to which nothing is added, with all of it in one piece.
+struct Sealed {
+    events: Vec<(Position, Frame)>,
+    together: Bytes,
+}
+
+impl Sealed {
+    fn new(Batch { events, bytes }: Batch) -> Self {
+        let together = match &events[..] {
+            [(_, one)] => one.bytes().clone(),
+            several => {
+                let mut together = BytesMut::with_capacity(bytes);
+                several.iter().for_each(|(_, frame)| together.extend_from_slice(frame.bytes()));
+                together.freeze()
+            }
+        };
+        Self { events, together }
+    }
+
+    /// `false`: the connection is over.
+    fn give(&self, connection: &Connection, knows: Position) -> bool {
+        match self.events.first() {
+            Some((first, _)) if knows < *first => connection.send_bytes(&self.together, self.events.len()),
+            _ => self.events.iter().filter(|(at, _)| *at > knows).all(|(_, frame)| connection.send(frame)),
+        }
+    }
+
+    async fn send_to(self: Arc<Self>, to: Vec<Recipient>) -> Vec<u64> {
+        let mut gone = Vec::new();
+        for turn in to.chunks(TURN) {
+            gone.extend(
+                turn.iter().filter(|(_, connection, knows)| !self.give(connection, *knows)).map(|(id, ..)| *id),
+            );
+            tokio::task::yield_now().await;
+        }
+        gone
+    }
+}
