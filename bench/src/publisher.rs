@@ -1,6 +1,6 @@
 //! The publisher: one thread, `conns` keep-alive connections, each with one publish in flight. Open loop at a rate, or
 //! closed loop (rate 0: as fast as the acknowledgements come). A room always goes through the same connection, so that
-//! its messages reach the server in the order of their ids.
+//! its messages reach the server in the order of their ids; where there are fewer rooms, connections take turns.
 
 use crate::{
     procstat::{self, Snap},
@@ -27,6 +27,14 @@ pub struct Plan {
     pub warmup_s: f64,
     pub measure_s: f64,
     pub payload: usize,
+}
+
+impl Plan {
+    /// Fewer rooms than connections: a room's messages go out over all of them, and which of two that are under way at
+    /// once comes first is nobody's promise.
+    pub fn takes_turns(&self, rooms: usize) -> bool {
+        self.rate > 0.0 && self.conns > rooms
+    }
 }
 
 pub struct Published {
@@ -124,7 +132,8 @@ pub fn run(
             } else {
                 while due <= now {
                     let room = next_room % rooms.len();
-                    conns[room % p.conns].queue.push_back((room as u32, due));
+                    let conn = if p.takes_turns(rooms.len()) { next_room } else { room };
+                    conns[conn % p.conns].queue.push_back((room as u32, due));
                     next_room += 1;
                     due += gap;
                 }
