@@ -167,7 +167,7 @@ impl Subs {
     }
 
     fn open(&mut self, spec: &Spec) -> Result<()> {
-        let socket = connect(self.target.ws_addr(), spec.index)?;
+        let socket = connect(self.target.ws_addr(spec.index), spec.index)?;
         let i = self.conns.len();
         epoll::add(
             &self.epoll,
@@ -381,7 +381,7 @@ impl Subs {
 }
 
 /// A non-blocking socket connected from one of 127.0.0.2…, 15,000 connections to an address, so that ports suffice.
-fn connect(to: SocketAddr, index: usize) -> Result<TcpStream> {
+pub fn connect(to: SocketAddr, index: usize) -> Result<TcpStream> {
     let SocketAddr::V4(to) = to else { anyhow::bail!("IPv4 only") };
     let from = u8::try_from(2 + index / 15_000).context("too many connections for one machine's addresses")?;
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;

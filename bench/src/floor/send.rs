@@ -1,4 +1,4 @@
-//! The floor: what the kernel alone asks for putting one ready frame on each of many sockets. No server sends for less
+//! What the kernel alone asks for putting one ready frame on each of many sockets. No server sends for less
 //! without sending less often.
 
 use crate::report::{self, Report};
