@@ -9,10 +9,13 @@
 mod catch_up;
 mod compare;
 mod database;
+mod document;
 mod floor;
 mod goals;
+mod growth;
 mod http;
 mod measure;
+mod plot;
 mod procstat;
 mod program;
 mod publisher;
@@ -59,6 +62,13 @@ struct Program {
 enum Command {
     /// Partyline beside the floor and its peers
     Compare(Compare),
+    /// What costs as people, rooms, nodes and messages become more
+    Growth {
+        #[command(flatten)]
+        program: Program,
+        #[command(flatten)]
+        growth: growth::Growth,
+    },
 }
 
 fn main() -> Result<()> {
@@ -66,6 +76,7 @@ fn main() -> Result<()> {
     raise_open_files()?;
     match arguments.command.unwrap_or(Command::Compare(arguments.compare)) {
         Command::Compare(c) => compare::run(&c.program.partyline, &c.compare),
+        Command::Growth { program, growth } => growth::run(&program.partyline, &growth),
     }
 }
 

@@ -22,6 +22,7 @@ use std::{
 };
 
 /// What is published, and when.
+#[derive(Clone, Copy)]
 pub struct Plan {
     /// Publishes a second, over all; 0: as fast as they are acknowledged.
     pub rate: f64,

@@ -31,6 +31,11 @@ impl Report {
         }
     }
 
+    /// A number that was noted under a name.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        self.0.get(name)?.as_f64()
+    }
+
     /// What was noted under a name; empty if nothing was.
     pub fn text(&self, name: &str) -> &str {
         self.0.get(name).and_then(Value::as_str).unwrap_or_default()
@@ -54,7 +59,7 @@ fn is_floor(label: &str) -> bool {
 /// In order, of the runs whose label is meant.
 fn values<'a>(runs: impl Iterator<Item = &'a Report>, label: impl Fn(&str) -> bool, key: &str) -> Vec<f64> {
     let runs = runs.filter(|run| label(run.text("label")));
-    let mut values: Vec<f64> = runs.filter_map(|run| run.0.get(key)?.as_f64()).collect();
+    let mut values: Vec<f64> = runs.filter_map(|run| run.number(key)).collect();
     values.sort_by(f64::total_cmp);
     values
 }
