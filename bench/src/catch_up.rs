@@ -118,6 +118,7 @@ fn publish(target: &Partyline, records: u64, text_bytes: usize) -> Result<()> {
         measure_s: PATIENCE.as_secs_f64(),
         payload: text_bytes,
         most: records,
+        first: 0,
     };
     let published = publisher::run(target, &rooms, &[], &plan, &Arc::new(Shared::default()))?;
     if let Some(error) = published.first_error {

@@ -21,6 +21,7 @@ mod program;
 mod publisher;
 mod report;
 mod scenario;
+mod soak;
 mod stamp;
 mod subscribers;
 mod target;
@@ -69,6 +70,13 @@ enum Command {
         #[command(flatten)]
         growth: growth::Growth,
     },
+    /// The same mix for a long time: does it grow, does it lose anything?
+    Soak {
+        #[command(flatten)]
+        program: Program,
+        #[command(flatten)]
+        soak: soak::Soak,
+    },
 }
 
 fn main() -> Result<()> {
@@ -77,6 +85,7 @@ fn main() -> Result<()> {
     match arguments.command.unwrap_or(Command::Compare(arguments.compare)) {
         Command::Compare(c) => compare::run(&c.program.partyline, &c.compare),
         Command::Growth { program, growth } => growth::run(&program.partyline, &growth),
+        Command::Soak { program, soak } => soak::run(&program.partyline, &soak),
     }
 }
 

@@ -25,15 +25,20 @@ pub struct Server {
 }
 
 /// The subscribers, all on one thread: on two cores that takes the least from the server.
-struct Fleet {
-    shared: Arc<Shared>,
+pub struct Fleet {
+    /// What it is steered by, and counts.
+    pub shared: Arc<Shared>,
     thread: JoinHandle<Result<Received>>,
-    rooms: Arc<Vec<String>>,
+    /// The rooms' names.
+    pub rooms: Arc<Vec<String>>,
 }
 
 impl Fleet {
     /// `total` subscribers, subscriber i in room i mod rooms; none connects before `grow` asks for it.
-    fn new(c: &Server, total: usize, rooms: usize) -> Result<Self> {
+    ///
+    /// # Errors
+    /// If a room has no name.
+    pub fn new(c: &Server, total: usize, rooms: usize) -> Result<Self> {
         let run = uuid::Uuid::new_v4().simple().to_string();
         let names: Vec<String> = (0..rooms).map(|i| c.target.room_name(&run, i)).collect::<Result<_>>()?;
         let (rooms_names, shared) = (Arc::new(names), Arc::new(Shared::default()));
@@ -44,7 +49,10 @@ impl Fleet {
     }
 
     /// Until so many are connected and subscribed, or failed to; says how many seconds it took.
-    fn grow(&self, to: usize) -> Result<f64> {
+    ///
+    /// # Errors
+    /// If that takes longer than two minutes.
+    pub fn grow(&self, to: usize) -> Result<f64> {
         let began = Instant::now();
         self.shared.want.store(to as u64, Relaxed);
         loop {
@@ -62,7 +70,11 @@ impl Fleet {
         }
     }
 
-    fn finish(self) -> Result<Received> {
+    /// Closes them all; what they have received.
+    ///
+    /// # Errors
+    /// If receiving failed.
+    pub fn finish(self) -> Result<Received> {
         self.shared.stop.store(true, Relaxed);
         self.thread.join().unwrap_or_else(|_| Err(anyhow!("the receiving thread panicked")))
     }
@@ -124,6 +136,12 @@ pub struct Load {
     pub drain_s: f64,
 }
 
+/// How many deliveries what was acknowledged should come to, with `subs` spread over `rooms` in turn.
+pub fn expected(published: &Published, subs: usize, rooms: usize) -> u64 {
+    let listeners = |room: usize| (subs / rooms + usize::from(room < subs % rooms)) as u64;
+    published.per_room.iter().enumerate().map(|(room, count)| count * listeners(room)).sum()
+}
+
 /// Of fewer subscribers each one's memory is lost in what the server's own comes and goes by.
 const MANY: usize = 1_000;
 
@@ -142,8 +160,7 @@ pub fn load(c: &Server, l: &Load) -> Result<Report> {
     }
 
     let p: Published = publisher::run(&*c.target, &fleet.rooms, &c.pids, &l.plan, &fleet.shared)?;
-    let listeners = |room: usize| (l.subs / l.rooms + usize::from(room < l.subs % l.rooms)) as u64;
-    let expected: u64 = p.per_room.iter().enumerate().map(|(room, count)| count * listeners(room)).sum();
+    let expected = expected(&p, l.subs, l.rooms);
     let (mut last, mut since) = (0, Instant::now());
     let mut end = procstat::snap(&c.pids);
     loop {

@@ -36,6 +36,8 @@ pub struct Plan {
     pub payload: usize,
     /// It also ends after so many, warm-up included.
     pub most: u64,
+    /// So many come first, as fast as they are acknowledged, before warm-up and window.
+    pub first: u64,
 }
 
 pub struct Published {
@@ -89,17 +91,22 @@ pub fn run(target: &dyn Target, rooms: &[String], pids: &[u32], p: &Plan, shared
         },
         measuring: false,
     };
-    let closed = p.rate <= 0.0;
-    let gap = if closed { 0 } else { (1e9 / p.rate) as u64 };
+    let gap = if p.rate <= 0.0 { 0 } else { (1e9 / p.rate) as u64 };
     let begin = now_ns();
-    let open_at = begin + (p.warmup_s * 1e9) as u64;
-    let end_at = open_at + (p.measure_s * 1e9) as u64;
+    let mut open_at = begin + (p.warmup_s * 1e9) as u64;
+    let mut end_at = open_at + (p.measure_s * 1e9) as u64;
     let (mut due, mut next_room) = (begin, 0usize);
     let mut closed_next: Vec<usize> = (0..p.conns).collect(); // closed loop: conn i walks the rooms i, i + conns, …
     let mut events = Vec::with_capacity(256);
     let (mut opened, mut asked) = (0, 0);
     loop {
         let now = now_ns();
+        let closed = p.rate <= 0.0 || asked < p.first;
+        if asked < p.first {
+            open_at = now + (p.warmup_s * 1e9) as u64;
+            end_at = open_at + (p.measure_s * 1e9) as u64;
+            due = now;
+        }
         if !w.measuring && now >= open_at {
             w.measuring = true;
             w.out.start = procstat::snap(pids);

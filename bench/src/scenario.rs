@@ -82,7 +82,8 @@ impl Scenario {
             Self::Publish => (0, 0.0, 64),
             Self::Idle | Self::Spread | Self::CatchUp => return None,
         };
-        let plan = Plan { rate, conns, warmup_s: 2.0, measure_s: size.seconds, payload: TEXT_BYTES, most: u64::MAX };
+        let plan =
+            Plan { rate, conns, warmup_s: 2.0, measure_s: size.seconds, payload: TEXT_BYTES, most: u64::MAX, first: 0 };
         Some(Load { scenario: self.name(mode).into(), rooms: self.rooms(), subs, plan, drain_s: 3.0 })
     }
 

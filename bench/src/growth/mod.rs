@@ -21,10 +21,10 @@ use std::path::{Path, PathBuf};
 /// What is measured, and how far.
 #[derive(Args)]
 pub struct Growth {
-    /// Series; all if none is named. `nodes` needs the services of `end2end/services env`
+    /// Series; if none is named, all but what needs --cluster
     #[arg(long, value_delimiter = ',')]
     only: Vec<Series>,
-    /// The history of a cluster too, on the services of `end2end/services env`
+    /// Nodes and the history of a cluster too, on the services of `end2end/services env`
     #[arg(long)]
     cluster: bool,
     /// How long a window is
@@ -82,7 +82,7 @@ pub fn run(program: &Path, growth: &Growth) -> Result<()> {
     if wanted(Series::Rooms) {
         put(rooms::measure(program, growth.most, growth.seconds)?)?;
     }
-    if wanted(Series::Nodes) {
+    if growth.only.contains(&Series::Nodes) || growth.only.is_empty() && growth.cluster {
         put(nodes::measure(program, growth.seconds)?)?;
     }
     if wanted(Series::History) {

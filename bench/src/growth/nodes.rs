@@ -38,6 +38,7 @@ pub(super) fn measure(program: &Path, seconds: f64) -> Result<Part> {
             measure_s: seconds,
             payload: TEXT_BYTES,
             most: u64::MAX,
+            first: 0,
         };
         let load = Load { scenario: format!("{count} nodes"), rooms: ROOMS, subs: SUBS, plan, drain_s: 10.0 };
         let report = measure::load(&server, &load)?;

@@ -34,6 +34,7 @@ pub(super) fn measure(program: &Path, most: usize, seconds: f64) -> Result<Part>
             measure_s: seconds,
             payload: TEXT_BYTES,
             most: u64::MAX,
+            first: 0,
         };
         let scenario = format!("{rooms} rooms");
         let mut report = measure::load(&server, &Load { scenario, rooms, subs: rooms, plan, drain_s: 5.0 })?;

@@ -35,7 +35,8 @@ pub(super) fn measure(program: &Path, most: usize, seconds: f64) -> Result<Part>
         let node = place.start()?;
         let target = Arc::new(Partyline::prepare(&[node.addr], 1)?);
         let server = Server { label: Mode::Embedded.label().into(), target, pids: vec![node.pid()] };
-        let plan = Plan { rate, conns: 1, warmup_s: 2.0, measure_s: seconds, payload: TEXT_BYTES, most: u64::MAX };
+        let plan =
+            Plan { rate, conns: 1, warmup_s: 2.0, measure_s: seconds, payload: TEXT_BYTES, most: u64::MAX, first: 0 };
         let load = |subs| Load { scenario: scenario.clone(), rooms: 1, subs, plan, drain_s: 5.0 };
         let one = measure::load(&server, &load(1))?;
         let mut report = measure::load(&server, &load(subs))?;

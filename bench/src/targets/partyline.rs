@@ -69,8 +69,22 @@ impl Target for Partyline {
         let send = json!({"type": "subscribe", "room": room}).to_string().into_bytes();
         vec![Step { opcode: ws::TEXT, send, expect: b"\"type\":\"subscribed\"".to_vec() }]
     }
+    fn resume(&self, _: usize, room: &str, since: &str) -> Vec<Step> {
+        let send = json!({"type": "subscribe", "room": room, "since": since}).to_string().into_bytes();
+        vec![Step { opcode: ws::TEXT, send, expect: b"\"type\":\"subscribed\"".to_vec() }]
+    }
+    fn position<'m>(&self, message: &'m [u8]) -> Option<&'m str> {
+        const AT: &[u8] = b"\"at\":\"";
+        if !message.starts_with(b"{\"type\":\"event\"") && !message.starts_with(b"{\"type\":\"subscribed\"") {
+            return None;
+        }
+        // The frame's own comes before those in the event.
+        let from = memchr::memmem::find(message, AT)? + AT.len();
+        let to = from + memchr::memchr(b'"', &message[from..])?;
+        std::str::from_utf8(&message[from..to]).ok()
+    }
     fn refused(&self, message: &[u8]) -> bool {
-        target::contains(message, b"\"type\":\"error\"")
+        target::contains(message, b"\"type\":\"error\"") || target::contains(message, b"\"type\":\"resync\"")
     }
     fn room_name(&self, _: &str, i: usize) -> Result<String> {
         self.rooms.get(i).cloned().with_context(|| format!("room {i} was not made"))
