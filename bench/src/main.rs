@@ -31,7 +31,7 @@ mod ws;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 /// Measures Partyline, the floor beneath it, and servers like it that run on this machine. Without a command: `compare`.
 #[derive(Parser)]
@@ -77,27 +77,26 @@ enum Command {
         #[command(flatten)]
         soak: soak::Soak,
     },
+    /// The other end of the floor's sockets: started by this program itself
+    #[command(hide = true)]
+    Readers {
+        /// Where they connect
+        to: SocketAddr,
+        /// How many
+        sockets: usize,
+    },
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    raise_open_files()?;
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+        rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum }
+    })?;
     match arguments.command.unwrap_or(Command::Compare(arguments.compare)) {
         Command::Compare(c) => compare::run(&c.program.partyline, &c.compare),
         Command::Growth { program, growth } => growth::run(&program.partyline, &growth),
         Command::Soak { program, soak } => soak::run(&program.partyline, &soak),
+        Command::Readers { to, sockets } => floor::send::read(to, sockets),
     }
-}
-
-/// Two sockets for each of 10,000 subscribers of the floor, if this may be had; else as many as may.
-fn raise_open_files() -> Result<()> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    const WANTED: u64 = 40_000;
-    let limit = getrlimit(Resource::Nofile);
-    if limit.maximum.is_none_or(|most| most >= WANTED)
-        || setrlimit(Resource::Nofile, Rlimit { current: Some(WANTED), maximum: Some(WANTED) }).is_err()
-    {
-        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
-    }
-    Ok(())
 }

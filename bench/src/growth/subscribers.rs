@@ -113,7 +113,7 @@ pub(super) fn measure(program: &Path, most: usize, seconds: f64) -> Result<Part>
                 y: Axis::log("CPU µs a delivery"),
                 lines: vec![
                     Line::new("a delivery alone", cpu),
-                    Line::new("and its part of the publish", whole),
+                    Line::new("with the publish", whole),
                     Line::floor("bare send", bare),
                 ],
             },

@@ -26,8 +26,10 @@ const RECEIVE_BYTES: usize = 8 * 1024;
 /// Between two looks, each of which takes one read.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const LOOK_BYTES: usize = 16 * 1024;
-/// Who was not ended by then goes by themselves.
-const LEAVES_AFTER: Duration = Duration::from_secs(120);
+/// After so long one reads all that is left, to see whether the server has ended it, and goes.
+const LEAVES_AFTER: Duration = Duration::from_secs(60);
+/// Reading what is left: who is still there would get more for ever.
+const READS_ON: Duration = Duration::from_secs(2);
 
 /// What became of them.
 #[derive(Default)]
@@ -70,8 +72,9 @@ fn look(reader: &mut Option<(TcpStream, Instant)>, target: &Partyline, n: usize,
         return Ok(true);
     };
     if since.elapsed() > LEAVES_AFTER {
+        let there = is_there(socket)?;
         *reader = None;
-        return Ok(true);
+        return Ok(there);
     }
     let mut some = [0; LOOK_BYTES];
     match socket.read(&mut some) {
@@ -81,6 +84,23 @@ fn look(reader: &mut Option<(TcpStream, Instant)>, target: &Partyline, n: usize,
         Err(e) if e.kind() == ErrorKind::ConnectionReset => Ok(false),
         Err(e) => Err(e.into()),
     }
+}
+
+/// Whether the connection is still there behind all that was not read yet.
+fn is_there(socket: &mut TcpStream) -> Result<bool> {
+    socket.set_nonblocking(false)?;
+    socket.set_read_timeout(Some(READS_ON / 4))?;
+    let (began, mut some) = (Instant::now(), vec![0; 256 * 1024]);
+    while began.elapsed() < READS_ON {
+        match socket.read(&mut some) {
+            Ok(0) => return Ok(false),
+            Ok(_) => {}
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Ok(true),
+            Err(e) if e.kind() == ErrorKind::ConnectionReset => return Ok(false),
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(true)
 }
 
 /// Connects and asks for every room, without reading what is answered.
