@@ -147,6 +147,9 @@ pub fn about(repeats: usize, seconds: f64) -> String {
          Messages have {TEXT_BYTES} bytes of text. CPU is all that the server's process used, its part of the kernel's\n\
          work included. Everything of Partyline is on: accounts, rights, positions, resume; an acknowledged message is on\n\
          the disk. A floor is the same work without a chat: ready bytes put on as many sockets by bare `send`; rows like\n\
-         the log's committed in groups; Kafka's own tool; the rows of a store put into like tables once more.\n"
+         the log's committed in groups; Kafka's own tool; the rows of a store put into like tables once more.\n\
+         A store comes to be behind in a cluster because nodes without `persist` take the records and one with it starts\n\
+         later; embedded, because the node ends and gets back the store that it had before. Counted is from the first\n\
+         record that is seen to be folded to the last.\n"
     )
 }

@@ -93,6 +93,15 @@ pub(super) fn measure(program: &Path, most: usize, seconds: f64) -> Result<Part>
         ratio: grown.map_or_else(String::new, |(ours, bare)| format!("{:.2} × the floor's", ours / bare)),
         met: grown.map(|(ours, bare)| ours <= FLAT * bare.max(1.0)),
     };
+    let memory = line(&ours, "rss_per_conn_kib");
+    let linear = factor(&memory).filter(|_| memory.len() > 1);
+    let memory_goal = Row {
+        what: "memory of a connection, at the most subscribers".into(),
+        goal: format!("linear: ≤ {FLAT} × that at 1,000"),
+        measured: memory.last().map_or_else(|| "–".into(), |last| format!("{} KiB", last.1)),
+        ratio: linear.map_or_else(String::new, |ratio| format!("{ratio:.2} × {}", memory[0].1)),
+        met: linear.map(|ratio| ratio <= FLAT),
+    };
     let files = ["subscribers-cpu.svg", "subscribers-latency.svg"];
     let text = format!(
         "## Subscribers of one room\n\nOne room, {DELIVERIES_PER_SECOND} deliveries a second over all (one message a second at least), embedded;\n\
@@ -100,7 +109,7 @@ pub(super) fn measure(program: &Path, most: usize, seconds: f64) -> Result<Part>
          publish costs with a single subscriber is taken off in the first column: small rooms have more of them.\n\n{}\n{}\n{}\n{}",
         picture(files[0], "CPU a delivery over subscribers"),
         picture(files[1], "Latency over subscribers"),
-        goals::rows([goal].into_iter()),
+        goals::rows([goal, memory_goal].into_iter()),
         document::table(&heads, &rows)
     );
     let subscribers = || Axis::log("subscribers of one room");

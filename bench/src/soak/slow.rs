@@ -29,7 +29,8 @@ const LOOK_BYTES: usize = 16 * 1024;
 /// After so long one reads all that is left, to see whether the server has ended it, and goes.
 const LEAVES_AFTER: Duration = Duration::from_secs(60);
 /// Reading what is left: who is still there would get more for ever.
-const READS_ON: Duration = Duration::from_secs(2);
+const READS_ON: Duration = Duration::from_secs(5);
+const READS_ON_BYTES: usize = 4 * 1024 * 1024;
 
 /// What became of them.
 #[derive(Default)]
@@ -89,7 +90,9 @@ fn look(reader: &mut Option<(TcpStream, Instant)>, target: &Partyline, n: usize,
 /// Whether the connection is still there behind all that was not read yet.
 fn is_there(socket: &mut TcpStream) -> Result<bool> {
     socket.set_nonblocking(false)?;
-    socket.set_read_timeout(Some(READS_ON / 4))?;
+    // In small pieces it would take as long as it took to come about.
+    sockopt::set_socket_recv_buffer_size(&*socket, READS_ON_BYTES)?;
+    socket.set_read_timeout(Some(READS_ON / 5))?;
     let (began, mut some) = (Instant::now(), vec![0; 256 * 1024]);
     while began.elapsed() < READS_ON {
         match socket.read(&mut some) {
