@@ -16,7 +16,7 @@ use crate::{
 };
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
-use judge::{Outcome, Sample, bound, per_hour, settled, trend};
+use judge::{Outcome, Sample, per_hour, settled, trend};
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -46,7 +46,7 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(60);
 /// How long, and of what.
 #[derive(Args)]
 pub struct Soak {
-    /// How long, in minutes; the first third is not judged for growth
+    /// How long, in minutes: at least 30 to be judged strictly; the first third, or 21 minutes, are not judged for growth
     #[arg(long, default_value_t = 30.0)]
     minutes: f64,
     /// A cluster of one node on the services of `end2end/services env`, instead of the embedded Partyline
@@ -175,7 +175,7 @@ fn closed(pid: u32, before: u64) -> Result<u64> {
 }
 
 fn text(mode: Mode, soak: &Soak, outcome: &Outcome, did: &[(&str, u64)], file: &str) -> String {
-    let most = bound(outcome.messages_per_s, outcome.window_s());
+    let most = outcome.bound();
     let rise = trend(settled(&outcome.samples)).map_or(f64::NAN, |(_, rise)| rise);
     let faults = outcome.faults();
     let verdict =
@@ -189,12 +189,12 @@ fn text(mode: Mode, soak: &Soak, outcome: &Outcome, did: &[(&str, u64)], file: &
          read, pages\n\
          of history are read, messages edited. Before that each room got {FIRST_IN_EACH_ROOM} messages, more than is kept of it\n\
          in memory. {verdict}\n\n![Memory over time](growth/{file})\n\n\
-         Memory after the first third: {:+.1} MiB an hour by least squares, at most {:.0} are sound (less than if the text \
-         of each\n\
-         message were kept). Missed {}, doubled {}, disordered {}, failed {}, lost connections {}. Files: {} before, {files} at\n\
+         Memory from minute {:.0} on: {:+.1} MiB an hour by least squares, at most {:.0} are sound (`bound` in\n\
+         `bench/src/soak/judge.rs` says why). Missed {}, doubled {}, disordered {}, failed {}, lost connections {}. Files: {} before, {files} at\n\
          most, {} after all had gone. Threads: {} to {}.\n\n{}",
         soak.minutes,
         mode.label(),
+        settled(&outcome.samples).first().map_or(0.0, |first| first.at_s / 60.0),
         per_hour(rise),
         per_hour(most),
         outcome.missed,
