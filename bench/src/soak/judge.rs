@@ -43,6 +43,8 @@ pub struct Outcome {
 pub const KEPT_FILES: u64 = 24;
 /// What an allocator's book-keeping, caches of pages and the like come and go by in however short a time.
 const COMES_AND_GOES: f64 = 4.0 * 1024.0 * 1024.0;
+/// In less, a slow reader's queue that fills looks like a leak.
+const LONG_ENOUGH_S: f64 = 60.0;
 /// A node knows for twenty minutes who posted what under which id (`CLAIM_LIFE` in server/src/fanout/claims.rs): so long
 /// it keeps something of each message by design.
 const CLAIMS_FILL_S: f64 = 21.0 * 60.0;
@@ -101,7 +103,10 @@ impl Outcome {
     pub fn faults(&self) -> Vec<String> {
         let mut faults = vec![];
         let most = self.bound();
-        match trend(settled(&self.samples)) {
+        let judged = settled(&self.samples);
+        let long =
+            judged.first().zip(judged.last()).is_some_and(|(first, last)| last.at_s - first.at_s >= LONG_ENOUGH_S);
+        match trend(judged).filter(|_| long) {
             None => faults.push("it was too short to see whether memory grows".into()),
             Some((_, rise)) if rise > most => faults.push(format!(
                 "memory grows by {:.0} MiB an hour once caches are full, and may by {:.0}",

@@ -36,12 +36,7 @@ impl Partyline {
             made["access_token"].as_str().map(str::to_owned).context("no access token")
         };
         let tokens: Vec<_> = (0..PEOPLE).map(register).collect::<Result<_>>()?;
-        let make = |n: usize| {
-            let room = json!({"name": format!("bench {n} {}", &unique[..8]), "visibility": "public"});
-            let made = http::ask(addr, "POST", "/api/v1/rooms", Some(&tokens[0]), &room)?;
-            made["id"].as_str().map(str::to_owned).context("no id")
-        };
-        let rooms = (0..rooms).map(make).collect::<Result<_>>()?;
+        let rooms = make_rooms(addr, &tokens[0], rooms)?;
         Ok(Self { nodes: nodes.to_vec(), tokens, rooms })
     }
 
@@ -50,10 +45,29 @@ impl Partyline {
         Self { nodes: vec![node], tokens: self.tokens.clone(), rooms: self.rooms.clone() }
     }
 
+    /// The same people, in `rooms` new rooms, on a node that came after.
+    ///
+    /// # Errors
+    /// If it refuses.
+    pub fn again(&self, node: SocketAddr, rooms: usize) -> Result<Self> {
+        let rooms = make_rooms(node, &self.tokens[0], rooms)?;
+        Ok(Self { nodes: vec![node], tokens: self.tokens.clone(), rooms })
+    }
+
     /// Access tokens of the people; the first made the rooms.
     pub fn tokens(&self) -> &[String] {
         &self.tokens
     }
+}
+
+fn make_rooms(addr: SocketAddr, token: &str, count: usize) -> Result<Vec<String>> {
+    let unique = Uuid::new_v4().simple().to_string();
+    let make = |n: usize| {
+        let room = json!({"name": format!("bench {n} {}", &unique[..8]), "visibility": "public"});
+        let made = http::ask(addr, "POST", "/api/v1/rooms", Some(token), &room)?;
+        made["id"].as_str().map(str::to_owned).context("no id")
+    };
+    (0..count).map(make).collect()
 }
 
 impl Target for Partyline {
