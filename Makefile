@@ -1,6 +1,6 @@
 # `make help` tells what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test dev release cluster check size measure bench chaos fuzz prerequisites
+.PHONY: help run test dev release cluster check size measure bench growth soak chaos fuzz prerequisites
 
 # Arguments for the server: make run ARGS='--listen 127.0.0.1:4000'
 ARGS ?=
@@ -49,6 +49,18 @@ bench: prerequisites ## Partyline against the floor, and peers that run here: BE
 	@$(XTASK) build --release
 	cargo build --release -p bench
 	LEPTOS_SITE_ROOT=$(CURDIR)/target/site target/release/bench --out end2end/BENCHMARKS.md $(BENCH)
+
+GROWTH ?=
+growth: prerequisites ## what costs as there is more of it, end2end/GROWTH.md: GROWTH='--cluster --messages 1000000'
+	@$(XTASK) build --release
+	cargo build --release -p bench
+	LEPTOS_SITE_ROOT=$(CURDIR)/target/site target/release/bench growth $(GROWTH)
+
+SOAK ?=
+soak: prerequisites ## the same mix for a long time, judged, end2end/GROWTH.md: MINUTES=… SOAK='--cluster'
+	@$(XTASK) build --release
+	cargo build --release -p bench
+	LEPTOS_SITE_ROOT=$(CURDIR)/target/site target/release/bench soak --minutes $(MINUTES) $(SOAK)
 
 SEED ?= $(shell date +%s)
 MINUTES ?= 10

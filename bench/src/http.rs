@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Appends a keep-alive request.
-fn request(method: &str, path: &str, host: &str, headers: &[(String, String)], body: &[u8], out: &mut Vec<u8>) {
+pub fn request(method: &str, path: &str, host: &str, headers: &[(String, String)], body: &[u8], out: &mut Vec<u8>) {
     let mut write = |text: String| out.extend_from_slice(text.as_bytes());
     write(format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\n", body.len()));
     for (name, value) in headers {

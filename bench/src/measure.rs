@@ -20,20 +20,25 @@ pub struct Server {
     pub label: String,
     /// How it is spoken to.
     pub target: Arc<dyn Target>,
-    /// Its process; `None`: nothing is known of its CPU and memory.
-    pub pid: Option<u32>,
+    /// Its processes; none: nothing is known of its CPU and memory.
+    pub pids: Vec<u32>,
 }
 
 /// The subscribers, all on one thread: on two cores that takes the least from the server.
-struct Fleet {
-    shared: Arc<Shared>,
+pub struct Fleet {
+    /// What it is steered by, and counts.
+    pub shared: Arc<Shared>,
     thread: JoinHandle<Result<Received>>,
-    rooms: Arc<Vec<String>>,
+    /// The rooms' names.
+    pub rooms: Arc<Vec<String>>,
 }
 
 impl Fleet {
     /// `total` subscribers, subscriber i in room i mod rooms; none connects before `grow` asks for it.
-    fn new(c: &Server, total: usize, rooms: usize) -> Result<Self> {
+    ///
+    /// # Errors
+    /// If a room has no name.
+    pub fn new(c: &Server, total: usize, rooms: usize) -> Result<Self> {
         let run = uuid::Uuid::new_v4().simple().to_string();
         let names: Vec<String> = (0..rooms).map(|i| c.target.room_name(&run, i)).collect::<Result<_>>()?;
         let (rooms_names, shared) = (Arc::new(names), Arc::new(Shared::default()));
@@ -44,7 +49,10 @@ impl Fleet {
     }
 
     /// Until so many are connected and subscribed, or failed to; says how many seconds it took.
-    fn grow(&self, to: usize) -> Result<f64> {
+    ///
+    /// # Errors
+    /// If that takes longer than two minutes.
+    pub fn grow(&self, to: usize) -> Result<f64> {
         let began = Instant::now();
         self.shared.want.store(to as u64, Relaxed);
         loop {
@@ -62,21 +70,25 @@ impl Fleet {
         }
     }
 
-    fn finish(self) -> Result<Received> {
+    /// Closes them all; what they have received.
+    ///
+    /// # Errors
+    /// If receiving failed.
+    pub fn finish(self) -> Result<Received> {
         self.shared.stop.store(true, Relaxed);
         self.thread.join().unwrap_or_else(|_| Err(anyhow!("the receiving thread panicked")))
     }
 }
 
 /// What every measured window has in common: CPU of the servers, of this program, of everybody else.
-fn window(r: &mut Report, a: &Snap, b: &Snap, pid: Option<u32>) -> f64 {
+fn window(r: &mut Report, a: &Snap, b: &Snap, pids: &[u32]) -> f64 {
     let secs = (b.at - a.at).as_secs_f64();
     let (user, sys) = (b.server.0 - a.server.0, b.server.1 - a.server.1);
     let own = b.own.0 + b.own.1 - a.own.0 - a.own.1;
     r.num("server_cores", (user + sys) / secs);
     r.num("loadgen_cores", own / secs);
     r.num("others_cores", ((b.machine.busy - a.machine.busy - user - sys - own) / secs).max(0.0));
-    r.num("rss_mib", procstat::rss_of(pid) as f64 / 1048576.0);
+    r.num("rss_mib", procstat::rss_of(pids) as f64 / 1048576.0);
     user + sys
 }
 
@@ -86,24 +98,24 @@ fn window(r: &mut Report, a: &Snap, b: &Snap, pid: Option<u32>) -> f64 {
 /// If they cannot be made.
 pub fn idle(c: &Server, scenario: &str, total: usize, rooms: usize) -> Result<Report> {
     let fleet = Fleet::new(c, total, rooms)?;
-    let base = procstat::rss_of(c.pid);
+    let base = procstat::rss_of(&c.pids);
     let mut r = report::base(&c.label, scenario);
-    let a = procstat::snap(c.pid);
+    let a = procstat::snap(&c.pids);
     let secs = fleet.grow(total)?;
-    let b = procstat::snap(c.pid);
-    let cpu = window(&mut r, &a, &b, c.pid);
+    let b = procstat::snap(&c.pids);
+    let cpu = window(&mut r, &a, &b, &c.pids);
     r.num("connects_per_s", total as f64 / secs);
     r.num("server_us_per_connect", cpu * 1e6 / total as f64);
     sleep(Duration::from_secs(3));
-    let a = procstat::snap(c.pid);
+    let a = procstat::snap(&c.pids);
     sleep(Duration::from_secs(3));
-    let b = procstat::snap(c.pid);
+    let b = procstat::snap(&c.pids);
     r.num("idle_server_cores", (b.server.0 + b.server.1 - a.server.0 - a.server.1) / (b.at - a.at).as_secs_f64());
     let ready = fleet.shared.ready.load(Relaxed) - fleet.shared.dropped.load(Relaxed);
     r.set("missed", total as u64 - ready);
-    let grown = procstat::rss_of(c.pid).saturating_sub(base);
+    let grown = procstat::rss_of(&c.pids).saturating_sub(base);
     r.num("rss_per_conn_kib", grown as f64 / 1024.0 / ready.max(1) as f64);
-    r.num("rss_mib", procstat::rss_of(c.pid) as f64 / 1048576.0);
+    r.num("rss_mib", procstat::rss_of(&c.pids) as f64 / 1048576.0);
     if let Some(error) = fleet.finish()?.first_error {
         r.set("first_error", error);
     }
@@ -112,32 +124,50 @@ pub fn idle(c: &Server, scenario: &str, total: usize, rooms: usize) -> Result<Re
 
 /// What is published, and to whom.
 pub struct Load {
+    /// What the reports call it.
     pub scenario: String,
+    /// Rooms that are published to in turn.
     pub rooms: usize,
+    /// Subscribers, spread over the rooms.
     pub subs: usize,
+    /// When and how much.
     pub plan: Plan,
+    /// Seconds without an arrival after which what is missing counts as missed.
     pub drain_s: f64,
 }
+
+/// How many deliveries what was acknowledged should come to, with `subs` spread over `rooms` in turn.
+pub fn expected(published: &Published, subs: usize, rooms: usize) -> u64 {
+    let listeners = |room: usize| (subs / rooms + usize::from(room < subs % rooms)) as u64;
+    published.per_room.iter().enumerate().map(|(room, count)| count * listeners(room)).sum()
+}
+
+/// Of fewer subscribers each one's memory is lost in what the server's own comes and goes by.
+const MANY: usize = 1_000;
 
 /// Subscribers first, then publishes; ends when everything acknowledged has arrived, or nothing more does.
 pub fn load(c: &Server, l: &Load) -> Result<Report> {
     let mut r = report::base(&c.label, &l.scenario);
     let fleet = Fleet::new(c, l.subs, l.rooms)?;
+    let base = procstat::rss_of(&c.pids);
     // one into every room first: a server may refuse the rest of a crowd while it still opens the room
     fleet.grow(l.rooms.min(l.subs))?;
     fleet.grow(l.subs)?;
     sleep(Duration::from_millis(500));
+    if l.subs >= MANY {
+        let grown = procstat::rss_of(&c.pids).saturating_sub(base);
+        r.num("rss_per_conn_kib", grown as f64 / 1024.0 / l.subs as f64);
+    }
 
-    let p: Published = publisher::run(&*c.target, &fleet.rooms, c.pid, &l.plan, &fleet.shared)?;
-    let listeners = |room: usize| (l.subs / l.rooms + usize::from(room < l.subs % l.rooms)) as u64;
-    let expected: u64 = p.per_room.iter().enumerate().map(|(room, count)| count * listeners(room)).sum();
+    let p: Published = publisher::run(&*c.target, &fleet.rooms, &c.pids, &l.plan, &fleet.shared)?;
+    let expected = expected(&p, l.subs, l.rooms);
     let (mut last, mut since) = (0, Instant::now());
-    let mut end = procstat::snap(c.pid);
+    let mut end = procstat::snap(&c.pids);
     loop {
         let got = fleet.shared.unique.load(Relaxed);
         if got != last {
             (last, since) = (got, Instant::now());
-            end = procstat::snap(c.pid);
+            end = procstat::snap(&c.pids);
         }
         if got >= expected || since.elapsed().as_secs_f64() > l.drain_s {
             break;
@@ -146,7 +176,7 @@ pub fn load(c: &Server, l: &Load) -> Result<Report> {
     }
     // a moment more, so that a duplicate of the last message is still seen
     sleep(Duration::from_millis(300));
-    let cpu = window(&mut r, &p.start, &end, c.pid);
+    let cpu = window(&mut r, &p.start, &end, &c.pids);
     let secs = (end.at - p.start.at).as_secs_f64();
     let lost = fleet.shared.dropped.load(Relaxed) + fleet.shared.failed.load(Relaxed);
     let received = fleet.finish()?;

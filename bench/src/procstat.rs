@@ -14,13 +14,29 @@ fn cpu(pid: u32) -> Result<(f64, f64)> {
     Ok((f[11].parse::<f64>()? / tick(), f[12].parse::<f64>()? / tick()))
 }
 
-/// Resident bytes of a process; 0 if there is none.
-pub fn rss_of(pid: Option<u32>) -> u64 {
-    let status = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/status")).ok()).unwrap_or_default();
+/// Resident bytes of processes, together; 0 of one that is not there.
+pub fn rss_of(pids: &[u32]) -> u64 {
+    pids.iter().map(|pid| rss_of_one(*pid)).sum()
+}
+
+fn rss_of_one(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let kib = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:")?.trim().trim_end_matches(" kB").trim().parse::<u64>().ok());
     kib.unwrap_or(0) * 1024
+}
+
+/// Open file descriptors and threads of a process.
+///
+/// # Errors
+/// If there is none.
+pub fn open_of(pid: u32) -> Result<(u64, u64)> {
+    let count = |what: &str| -> Result<u64> {
+        let entries = fs::read_dir(format!("/proc/{pid}/{what}")).with_context(|| format!("no process {pid}"))?;
+        Ok(entries.count() as u64)
+    };
+    Ok((count("fd")?, count("task")?))
 }
 
 /// What the whole machine did.
@@ -58,13 +74,9 @@ pub struct Snap {
     pub machine: Machine,
 }
 
-/// Reads them.
-pub fn snap(server: Option<u32>) -> Snap {
+/// Reads them; `servers`: all the processes of the server.
+pub fn snap(servers: &[u32]) -> Snap {
     let of = |pid| cpu(pid).unwrap_or_default();
-    Snap {
-        at: Instant::now(),
-        server: server.map(of).unwrap_or_default(),
-        own: of(std::process::id()),
-        machine: machine(),
-    }
+    let all = servers.iter().map(|pid| of(*pid)).fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    Snap { at: Instant::now(), server: all, own: of(std::process::id()), machine: machine() }
 }

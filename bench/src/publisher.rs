@@ -21,12 +21,23 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
+/// What is published, and when.
+#[derive(Clone, Copy)]
 pub struct Plan {
+    /// Publishes a second, over all; 0: as fast as they are acknowledged.
     pub rate: f64,
+    /// Connections.
     pub conns: usize,
+    /// Seconds before the window opens.
     pub warmup_s: f64,
+    /// Seconds until it closes.
     pub measure_s: f64,
+    /// Bytes of a message's text.
     pub payload: usize,
+    /// It also ends after so many, warm-up included.
+    pub most: u64,
+    /// So many come first, as fast as they are acknowledged, before warm-up and window.
+    pub first: u64,
 }
 
 impl Plan {
@@ -61,17 +72,11 @@ struct Conn {
     buf: Vec<u8>,
 }
 
-pub fn run(
-    target: &dyn Target,
-    rooms: &[String],
-    pid: Option<u32>,
-    p: &Plan,
-    shared: &Arc<Shared>,
-) -> Result<Published> {
+pub fn run(target: &dyn Target, rooms: &[String], pids: &[u32], p: &Plan, shared: &Arc<Shared>) -> Result<Published> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let mut conns = Vec::with_capacity(p.conns);
     for i in 0..p.conns {
-        let mut codec = target.publisher();
+        let mut codec = target.publisher(i);
         let sock = open(&mut *codec, &rooms[i % rooms.len()], &epoll, i)?;
         conns.push(Conn { codec, sock, queue: VecDeque::new(), flight: None, buf: vec![] });
     }
@@ -89,29 +94,34 @@ pub fn run(
             ack: histogram(),
             lag: histogram(),
             per_room: vec![0; rooms.len()],
-            start: procstat::snap(pid),
+            start: procstat::snap(pids),
             window_s: 0.0,
         },
         measuring: false,
     };
-    let closed = p.rate <= 0.0;
-    let gap = if closed { 0 } else { (1e9 / p.rate) as u64 };
+    let gap = if p.rate <= 0.0 { 0 } else { (1e9 / p.rate) as u64 };
     let begin = now_ns();
-    let open_at = begin + (p.warmup_s * 1e9) as u64;
-    let end_at = open_at + (p.measure_s * 1e9) as u64;
+    let mut open_at = begin + (p.warmup_s * 1e9) as u64;
+    let mut end_at = open_at + (p.measure_s * 1e9) as u64;
     let (mut due, mut next_room) = (begin, 0usize);
     let mut closed_next: Vec<usize> = (0..p.conns).collect(); // closed loop: conn i walks the rooms i, i + conns, …
     let mut events = Vec::with_capacity(256);
-    let mut opened = 0;
+    let (mut opened, mut asked) = (0, 0);
     loop {
         let now = now_ns();
+        let closed = p.rate <= 0.0 || asked < p.first;
+        if asked < p.first {
+            open_at = now + (p.warmup_s * 1e9) as u64;
+            end_at = open_at + (p.measure_s * 1e9) as u64;
+            due = now;
+        }
         if !w.measuring && now >= open_at {
             w.measuring = true;
-            w.out.start = procstat::snap(pid);
+            w.out.start = procstat::snap(pids);
             opened = now_ns();
             shared.measure_from.store(opened, Relaxed);
         }
-        let ending = now >= end_at;
+        let ending = now >= end_at || asked >= p.most;
         if ending && conns.iter().all(|c| c.flight.is_none() && c.queue.is_empty()) {
             break;
         }
@@ -124,13 +134,15 @@ pub fn run(
         if !ending {
             if closed {
                 for (i, c) in conns.iter_mut().enumerate() {
-                    if c.flight.is_none() {
+                    if c.flight.is_none() && c.queue.is_empty() && asked < p.most {
+                        asked += 1;
                         c.queue.push_back(((closed_next[i] % rooms.len()) as u32, now));
                         closed_next[i] += p.conns;
                     }
                 }
             } else {
-                while due <= now {
+                while due <= now && asked < p.most {
+                    asked += 1;
                     let room = next_room % rooms.len();
                     let conn = if p.takes_turns(rooms.len()) { next_room } else { room };
                     conns[conn % p.conns].queue.push_back((room as u32, due));

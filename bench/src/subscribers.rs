@@ -1,10 +1,12 @@
 //! The subscribers: thousands of WebSocket connections on one thread, straight on epoll. One shared read buffer per
 //! thread; a connection owns memory only while it holds part of a frame. One clock reading per read.
 
+mod churn;
+
 use crate::{
     http,
     stamp::{self, Stamp},
-    target::Target,
+    target::{Step, Target},
     ws,
 };
 use anyhow::{Context, Result};
@@ -37,6 +39,10 @@ pub struct Shared {
     pub measure_from: AtomicU64,
     /// what of `ready` is wanted so far, so that `idle` can grow in stages
     pub want: AtomicU64,
+    /// so many a second leave and come back, in turn
+    pub churn: AtomicU64,
+    /// how many have come back so far
+    pub resumed: AtomicU64,
 }
 
 pub struct Received {
@@ -78,6 +84,10 @@ struct Conn {
     carry: Vec<u8>,
     /// part of a line or of a fragmented message
     partial: Vec<u8>,
+    /// who leaves and comes back remembers up to where everything is known
+    since: Option<String>,
+    /// was ready once
+    known: bool,
 }
 
 pub struct Spec {
@@ -107,6 +117,7 @@ struct Subs {
     out: Received,
     stream: bool,
     new_unique: u64,
+    churn: churn::Churn,
 }
 
 const BUF: usize = 256 * 1024;
@@ -140,6 +151,7 @@ impl Subs {
             out,
             stream,
             new_unique: 0,
+            churn: churn::Churn::default(),
         })
     }
 
@@ -154,6 +166,7 @@ impl Subs {
                 let Some(spec) = specs.next() else { break };
                 self.open(&spec)?;
             }
+            self.come_and_go()?;
             events.clear();
             epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&wait))?;
             for event in &events {
@@ -167,7 +180,7 @@ impl Subs {
     }
 
     fn open(&mut self, spec: &Spec) -> Result<()> {
-        let socket = connect(self.target.ws_addr(), spec.index)?;
+        let socket = connect(self.target.ws_addr(spec.index), spec.index)?;
         let i = self.conns.len();
         epoll::add(
             &self.epoll,
@@ -183,6 +196,8 @@ impl Subs {
             window: 0,
             carry: vec![],
             partial: vec![],
+            since: None,
+            known: false,
         });
         self.indices.push(spec.index);
         self.pending += 1;
@@ -314,10 +329,15 @@ impl Subs {
             if self.target.refused(m) {
                 return self.close(i, format!("refused: {}", String::from_utf8_lossy(&m[..m.len().min(300)])));
             }
-            let steps = self.target.steps(self.indices[i], &self.rooms[self.conns[i].room as usize]);
+            let steps = self.steps(i);
             if memchr::memmem::find(m, &steps[s as usize].expect).is_some() {
                 self.step(i, s as usize + 1);
             }
+        }
+        if self.churn.on
+            && let Some(position) = self.target.position(m)
+        {
+            self.conns[i].since = Some(position.to_owned());
         }
         let from = self.shared.measure_from.load(Relaxed);
         let c = &mut self.conns[i];
@@ -358,14 +378,25 @@ impl Subs {
         });
     }
 
+    fn steps(&self, i: usize) -> Vec<Step> {
+        let (c, index) = (&self.conns[i], self.indices[i]);
+        let room = &self.rooms[c.room as usize];
+        match &c.since {
+            Some(since) if c.known => self.target.resume(index, room, since),
+            _ => self.target.steps(index, room),
+        }
+    }
+
     /// Sends step `s` and those after it that await no answer; past the last one the subscriber is ready.
     fn step(&mut self, i: usize, mut s: usize) {
-        let steps = self.target.steps(self.indices[i], &self.rooms[self.conns[i].room as usize]);
+        let steps = self.steps(i);
         loop {
             if s == steps.len() {
                 self.conns[i].state = State::Ready;
                 self.pending -= 1;
-                self.shared.ready.fetch_add(1, Relaxed);
+                let again = std::mem::replace(&mut self.conns[i].known, true);
+                let count = if again { &self.shared.resumed } else { &self.shared.ready };
+                count.fetch_add(1, Relaxed);
                 return;
             }
             self.conns[i].state = State::Step(s as u8);
@@ -381,7 +412,7 @@ impl Subs {
 }
 
 /// A non-blocking socket connected from one of 127.0.0.2…, 15,000 connections to an address, so that ports suffice.
-fn connect(to: SocketAddr, index: usize) -> Result<TcpStream> {
+pub fn connect(to: SocketAddr, index: usize) -> Result<TcpStream> {
     let SocketAddr::V4(to) = to else { anyhow::bail!("IPv4 only") };
     let from = u8::try_from(2 + index / 15_000).context("too many connections for one machine's addresses")?;
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;

@@ -28,7 +28,7 @@ impl Centrifugo {
 }
 
 impl Target for Centrifugo {
-    fn ws_addr(&self) -> SocketAddr {
+    fn ws_addr(&self, _: usize) -> SocketAddr {
         self.addr
     }
     fn upgrade(&self, _: usize, _: &str) -> Vec<u8> {
@@ -47,7 +47,7 @@ impl Target for Centrifugo {
     fn room_name(&self, run: &str, i: usize) -> Result<String> {
         Ok(if self.ns.is_empty() { format!("bench-{run}-{i}") } else { format!("{}:bench-{run}-{i}", self.ns) })
     }
-    fn publisher(&self) -> Box<dyn PubCodec> {
+    fn publisher(&self, _: usize) -> Box<dyn PubCodec> {
         let headers =
             vec![("X-API-Key".into(), self.api_key.clone()), ("Content-Type".into(), "application/json".into())];
         let body = |room: &str, payload: &[u8], out: &mut Vec<u8>| {

@@ -16,7 +16,7 @@ pub fn load(name: &str, options: &Options, rooms: usize) -> Result<Box<dyn Targe
         "nats" => Box::new(nats::Nats::new(options)?),
         "partyline" => {
             let addr = crate::target::addr(crate::target::opt(options, "addr", "127.0.0.1:3000"))?;
-            Box::new(Partyline::prepare(addr, rooms)?)
+            Box::new(Partyline::prepare(&[addr], rooms)?)
         }
         _ => bail!("unknown server {name}: partyline, centrifugo, nats"),
     })

@@ -32,7 +32,7 @@ const CONNECT: &str =
     "CONNECT {\"verbose\":false,\"pedantic\":false,\"lang\":\"rust\",\"version\":\"0\",\"protocol\":1}\r\n";
 
 impl Target for Nats {
-    fn ws_addr(&self) -> SocketAddr {
+    fn ws_addr(&self, _: usize) -> SocketAddr {
         self.addr
     }
     fn upgrade(&self, _: usize, _: &str) -> Vec<u8> {
@@ -54,7 +54,7 @@ impl Target for Nats {
     fn line_stream(&self) -> bool {
         true
     }
-    fn publisher(&self) -> Box<dyn PubCodec> {
+    fn publisher(&self, _: usize) -> Box<dyn PubCodec> {
         Box::new(Tcp { addr: self.pub_addr })
     }
 }

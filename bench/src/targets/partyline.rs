@@ -16,14 +16,19 @@ const PEOPLE: usize = 16;
 
 /// A server with people and rooms in it.
 pub struct Partyline {
-    addr: SocketAddr,
+    nodes: Vec<SocketAddr>,
     tokens: Vec<String>,
     rooms: Vec<String>,
 }
 
 impl Partyline {
-    /// Makes people and `rooms` rooms there.
-    pub fn prepare(addr: SocketAddr, rooms: usize) -> Result<Self> {
+    /// Makes people and `rooms` rooms there. Subscribers and publishers are spread over the nodes: those of a room over
+    /// all of them.
+    ///
+    /// # Errors
+    /// If there is no node, or it refuses.
+    pub fn prepare(nodes: &[SocketAddr], rooms: usize) -> Result<Self> {
+        let addr = *nodes.first().context("no node")?;
         let unique = Uuid::new_v4().simple().to_string();
         let register = |n: usize| {
             let account = json!({"username": format!("bench-{n}-{}", &unique[..8]), "password": unique});
@@ -31,36 +36,74 @@ impl Partyline {
             made["access_token"].as_str().map(str::to_owned).context("no access token")
         };
         let tokens: Vec<_> = (0..PEOPLE).map(register).collect::<Result<_>>()?;
-        let make = |n: usize| {
-            let room = json!({"name": format!("bench {n} {}", &unique[..8]), "visibility": "public"});
-            let made = http::ask(addr, "POST", "/api/v1/rooms", Some(&tokens[0]), &room)?;
-            made["id"].as_str().map(str::to_owned).context("no id")
-        };
-        let rooms = (0..rooms).map(make).collect::<Result<_>>()?;
-        Ok(Self { addr, tokens, rooms })
+        let rooms = make_rooms(addr, &tokens[0], rooms)?;
+        Ok(Self { nodes: nodes.to_vec(), tokens, rooms })
+    }
+
+    /// The same people and rooms, of a node that came after.
+    pub fn moved_to(&self, node: SocketAddr) -> Self {
+        Self { nodes: vec![node], tokens: self.tokens.clone(), rooms: self.rooms.clone() }
+    }
+
+    /// The same people, in `rooms` new rooms, on a node that came after.
+    ///
+    /// # Errors
+    /// If it refuses.
+    pub fn again(&self, node: SocketAddr, rooms: usize) -> Result<Self> {
+        let rooms = make_rooms(node, &self.tokens[0], rooms)?;
+        Ok(Self { nodes: vec![node], tokens: self.tokens.clone(), rooms })
+    }
+
+    /// Access tokens of the people; the first made the rooms.
+    pub fn tokens(&self) -> &[String] {
+        &self.tokens
     }
 }
 
+fn make_rooms(addr: SocketAddr, token: &str, count: usize) -> Result<Vec<String>> {
+    let unique = Uuid::new_v4().simple().to_string();
+    let make = |n: usize| {
+        let room = json!({"name": format!("bench {n} {}", &unique[..8]), "visibility": "public"});
+        let made = http::ask(addr, "POST", "/api/v1/rooms", Some(token), &room)?;
+        made["id"].as_str().map(str::to_owned).context("no id")
+    };
+    (0..count).map(make).collect()
+}
+
 impl Target for Partyline {
-    fn ws_addr(&self) -> SocketAddr {
-        self.addr
+    fn ws_addr(&self, conn: usize) -> SocketAddr {
+        self.nodes[conn / self.rooms.len().max(1) % self.nodes.len()]
     }
     fn upgrade(&self, conn: usize, _: &str) -> Vec<u8> {
         let token = &self.tokens[conn % self.tokens.len()];
         let protocols = ("Sec-WebSocket-Protocol".to_owned(), format!("partyline.v1, bearer.{token}"));
-        ws::upgrade_request("/ws", &self.addr.to_string(), &[protocols])
+        ws::upgrade_request("/ws", &self.ws_addr(conn).to_string(), &[protocols])
     }
     fn steps(&self, _: usize, room: &str) -> Vec<Step> {
         let send = json!({"type": "subscribe", "room": room}).to_string().into_bytes();
         vec![Step { opcode: ws::TEXT, send, expect: b"\"type\":\"subscribed\"".to_vec() }]
     }
+    fn resume(&self, _: usize, room: &str, since: &str) -> Vec<Step> {
+        let send = json!({"type": "subscribe", "room": room, "since": since}).to_string().into_bytes();
+        vec![Step { opcode: ws::TEXT, send, expect: b"\"type\":\"subscribed\"".to_vec() }]
+    }
+    fn position<'m>(&self, message: &'m [u8]) -> Option<&'m str> {
+        const AT: &[u8] = b"\"at\":\"";
+        if !message.starts_with(b"{\"type\":\"event\"") && !message.starts_with(b"{\"type\":\"subscribed\"") {
+            return None;
+        }
+        // The frame's own comes before those in the event.
+        let from = memchr::memmem::find(message, AT)? + AT.len();
+        let to = from + memchr::memchr(b'"', &message[from..])?;
+        std::str::from_utf8(&message[from..to]).ok()
+    }
     fn refused(&self, message: &[u8]) -> bool {
-        target::contains(message, b"\"type\":\"error\"")
+        target::contains(message, b"\"type\":\"error\"") || target::contains(message, b"\"type\":\"resync\"")
     }
     fn room_name(&self, _: &str, i: usize) -> Result<String> {
         self.rooms.get(i).cloned().with_context(|| format!("room {i} was not made"))
     }
-    fn publisher(&self) -> Box<dyn PubCodec> {
+    fn publisher(&self, conn: usize) -> Box<dyn PubCodec> {
         let header = |name: &str, value: String| (name.to_owned(), value);
         let bearer = header("Authorization", format!("Bearer {}", self.tokens[0]));
         let headers = vec![bearer, header("Content-Type", "application/json".into())];
@@ -71,6 +114,7 @@ impl Target for Partyline {
             out.extend_from_slice(b"\"}");
         };
         let path = |room: &str| format!("/api/v1/rooms/{room}/messages");
-        Box::new(http::Publisher { addr: self.addr, headers, path, body, ok: 201, bad: b"" })
+        let addr = self.nodes[conn % self.nodes.len()];
+        Box::new(http::Publisher { addr, headers, path, body, ok: 201, bad: b"" })
     }
 }
