@@ -19,11 +19,13 @@ use axum::{
     Extension,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use futures::{FutureExt, future::BoxFuture};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
+use rustix::net::{Shutdown, shutdown};
 use std::{collections::HashSet, io, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, time::Instant};
 
@@ -37,6 +39,8 @@ const READ_BYTES: usize = 4 * 1024;
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a closing handshake may take.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
+/// How much more a client may send that has been told that the connection ends.
+const REST_BYTES: usize = 64 * 1024;
 /// More frames than this within [`CLIENT_FRAMES_PER`] is no chat client.
 const MAX_CLIENT_FRAMES: u32 = 1_000;
 const CLIENT_FRAMES_PER: Duration = Duration::from_secs(10);
@@ -49,7 +53,8 @@ pub(super) async fn connect(
     mut request: Request,
 ) -> Response {
     let accept = match websocket::accept(request.headers()) {
-        Ok(accept) => accept,
+        Ok(accept) if request.method() == Method::GET => accept,
+        Ok(_) => return refused(websocket::Refusal::NoUpgrade),
         Err(refusal) => return refused(refusal),
     };
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
@@ -83,8 +88,7 @@ pub(super) async fn connect(
         // What a handshake needs is much more than what a socket does: it ends here.
         let Some(socket) = socket_of(upgrade).await else { return };
         web.hub.clone().spawn_until_stop(async move {
-            serve(web, socket, verified).await;
-            drop(place);
+            serve(web, socket, verified, place).await;
         });
     });
     let mut answer = Response::builder()
@@ -125,9 +129,10 @@ pub(super) fn bearer_among(headers: &HeaderMap) -> Option<&str> {
     lines.flat_map(|line| line.split(',')).find_map(|offered| offered.trim().strip_prefix(BEARER_PREFIX))
 }
 
-async fn serve(web: Web, (socket, early): (TcpStream, Vec<u8>), verified: Option<Verified>) {
+async fn serve(web: Web, (socket, early): (TcpStream, Vec<u8>), verified: Option<Verified>, place: Place) {
     let viewer = verified.as_ref().map(|v| &v.viewer);
-    let connection = Arc::new(Connection::new(viewer.map(|v| &v.user), viewer.map(|v| v.session), socket));
+    let connection = Connection::new(viewer.map(|v| &v.user), viewer.map(|v| v.session), socket);
+    let connection = Arc::new(connection.in_place(place));
     web.hub.connected(&connection);
     // Between the handshake's check and this line the session may have ended, and nobody would have closed this one.
     close_if_ended(&web, &connection).await;
@@ -143,6 +148,9 @@ async fn serve(web: Web, (socket, early): (TcpStream, Vec<u8>), verified: Option
     tracing::trace!(?end, "a client is gone");
     let rooms = std::mem::take(&mut client.rooms);
     web.hub.disconnected(&connection, rooms);
+    if let End::Closed(why) = end {
+        connection.close(why);
+    }
     if let Some(last) = end.frame() {
         say_goodbye(&connection, &last).await;
     }
@@ -291,6 +299,8 @@ async fn write(web: &Web, connection: &Connection, expires_in: Option<Duration>)
     if *status.borrow_and_update() != Status::WELL {
         status.mark_changed();
     }
+    // The store may take long to answer; what waits does not wait for it.
+    let mut asking: Option<BoxFuture<'_, ()>> = None;
     loop {
         if let Some(why) = connection.why() {
             return End::Closed(why);
@@ -303,8 +313,9 @@ async fn write(web: &Web, connection: &Connection, expires_in: Option<Duration>)
             biased;
             () = &mut expired => return End::Closed(Close::SessionEnded),
             () = connection.woken() => if connection.takes_doubt() {
-                close_if_ended(web, connection).await;
+                asking.get_or_insert_with(|| close_if_ended(web, connection).boxed());
             },
+            () = async { asking.as_mut().expect("it is there").await }, if asking.is_some() => asking = None,
             Ok(()) = connection.socket().writable(), if waits => drop(connection.drain()),
             Ok(()) = status.changed() => connection.send_frame(&ServerFrame::Status(*status.borrow_and_update())),
             _ = heartbeat.tick() => {
@@ -312,7 +323,7 @@ async fn write(web: &Web, connection: &Connection, expires_in: Option<Duration>)
                     connection.close(Close::TooSlow);
                 }
                 // Its end was told, unless the telling failed.
-                close_if_ended(web, connection).await;
+                asking.get_or_insert_with(|| close_if_ended(web, connection).boxed());
                 connection.send(&Frame::ping());
             }
         }
@@ -330,11 +341,12 @@ async fn say_goodbye(connection: &Connection, last: &Frame) {
             }
             connection.drain();
         }
-        // The client hangs up first, having read it: what is unread when a socket is dropped takes back what was sent.
-        let mut rest = [0; 512];
-        while connection.socket().readable().await.is_ok() {
-            match connection.socket().try_read(&mut rest) {
-                Ok(1..) => {}
+        // It waits for us to hang up; but what is unread when a socket is dropped takes back what was sent.
+        let _ = shutdown(connection.socket(), Shutdown::Write);
+        let (mut piece, mut rest) = ([0; 512], REST_BYTES);
+        while rest > 0 && connection.socket().readable().await.is_ok() {
+            match connection.socket().try_read(&mut piece) {
+                Ok(read @ 1..) => rest = rest.saturating_sub(read),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 _ => return,
             }

@@ -40,6 +40,11 @@ impl Batch {
         self.events.extend_from_slice(&other.events);
     }
 
+    /// There is room for all of another one.
+    pub fn has_room_for(&self, other: &Self) -> bool {
+        self.events.len() + other.events.len() <= Self::MAX_EVENTS
+    }
+
     /// It is to be sent before more is added.
     pub fn is_full(&self) -> bool {
         self.events.len() >= Self::MAX_EVENTS || self.bytes >= MAX_BYTES
@@ -77,6 +82,54 @@ impl Batch {
     }
 }
 
+/// What passes: who types, who is here. It may be left out, and is not in the order of the events.
+#[derive(Default)]
+pub struct Passing {
+    /// For all who read along.
+    typing: Vec<Frame>,
+    /// For those of them who are shown who is here.
+    present: Vec<Frame>,
+}
+
+impl Passing {
+    /// Somebody types.
+    pub fn typing(&mut self, frame: Frame) {
+        if !self.typing.contains(&frame) {
+            self.typing.push(frame);
+        }
+    }
+
+    /// Who is here has changed.
+    pub fn present(&mut self, frames: Vec<Frame>) {
+        self.present.extend(frames);
+    }
+
+    /// Sends it in one write each. `to`: a connection, and whether it is shown who is here.
+    pub async fn send(self, to: impl Iterator<Item = (&Arc<Connection>, bool)>) {
+        if self.typing.is_empty() && self.present.is_empty() {
+            return;
+        }
+        let some = together(self.typing.iter());
+        let all = together(self.typing.iter().chain(&self.present));
+        for (n, (connection, shown)) in to.enumerate() {
+            match shown {
+                true => connection.send_bytes_if_idle(&all, self.typing.len() + self.present.len()),
+                false if some.is_empty() => {}
+                false => connection.send_bytes_if_idle(&some, self.typing.len()),
+            }
+            if n % TURN == TURN - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+fn together<'a>(frames: impl Iterator<Item = &'a Frame>) -> Bytes {
+    let mut together = BytesMut::new();
+    frames.for_each(|frame| together.extend_from_slice(frame.bytes()));
+    together.freeze()
+}
+
 /// A batch to which nothing is added, with all of it in one piece.
 struct Sealed {
     events: Vec<(Position, Frame)>,
@@ -84,14 +137,10 @@ struct Sealed {
 }
 
 impl Sealed {
-    fn new(Batch { events, bytes }: Batch) -> Self {
+    fn new(Batch { events, .. }: Batch) -> Self {
         let together = match &events[..] {
             [(_, one)] => one.bytes().clone(),
-            several => {
-                let mut together = BytesMut::with_capacity(bytes);
-                several.iter().for_each(|(_, frame)| together.extend_from_slice(frame.bytes()));
-                together.freeze()
-            }
+            several => together(several.iter().map(|(_, frame)| frame)),
         };
         Self { events, together }
     }

@@ -10,6 +10,7 @@ use app::{
 };
 use bytes::Bytes;
 use std::{
+    any::Any,
     collections::VecDeque,
     io::{self, IoSlice},
     sync::{
@@ -74,6 +75,8 @@ pub struct Connection {
     user: Option<(UserId, Arc<str>)>,
     session: Option<SessionId>,
     socket: TcpStream,
+    /// Its place among all connections: as long as the socket is open.
+    _place: Option<Box<dyn Any + Send + Sync>>,
     waiting: Mutex<Waiting>,
     /// Something waits, or the connection is to be ended, or its session is in doubt.
     wake: Notify,
@@ -91,6 +94,8 @@ struct Waiting {
     bytes: usize,
     /// When the socket took something last, while something waits.
     since: Option<Instant>,
+    /// The last frame is among them, or was written: nothing comes after it.
+    last: bool,
 }
 
 struct Piece {
@@ -138,12 +143,18 @@ impl Connection {
             user: user.map(|user| (user.id, user.username.as_str().into())),
             session,
             socket,
+            _place: None,
             waiting: Mutex::default(),
             wake: Notify::new(),
             why: OnceLock::new(),
             over: AtomicBool::new(false),
             in_doubt: AtomicBool::new(false),
         }
+    }
+
+    /// The same, holding something as long as it lives.
+    pub fn in_place(self, place: impl Any + Send + Sync) -> Self {
+        Self { _place: Some(Box::new(place)), ..self }
     }
 
     /// Unique in this process.
@@ -183,6 +194,9 @@ impl Connection {
             return false;
         }
         let mut waiting = lock(&self.waiting);
+        if waiting.last {
+            return false;
+        }
         if waiting.pieces.is_empty() {
             match self.socket.try_write(bytes) {
                 Ok(written) if written == bytes.len() => return true,
@@ -214,6 +228,9 @@ impl Connection {
         }
         let bytes: usize = frames.iter().map(Frame::size).sum();
         let mut waiting = lock(&self.waiting);
+        if waiting.last {
+            return false;
+        }
         if waiting.frames + 1 > MAX_FRAMES || waiting.bytes + bytes > MAX_BYTES {
             drop(waiting);
             self.close(Close::TooSlow);
@@ -230,8 +247,13 @@ impl Connection {
 
     /// Sends what may be left out.
     pub fn send_if_idle(&self, frame: &Frame) {
+        self.send_bytes_if_idle(frame.bytes(), 1);
+    }
+
+    /// The same of several frames in one piece.
+    pub(super) fn send_bytes_if_idle(&self, bytes: &Bytes, frames: usize) {
         if lock(&self.waiting).frames < SHED_AT {
-            self.send(frame);
+            self.send_bytes(bytes, frames);
         }
     }
 
@@ -280,6 +302,7 @@ impl Connection {
     pub fn send_last(&self, frame: &Frame) {
         let mut waiting = lock(&self.waiting);
         waiting.pieces.retain(|piece| piece.begun);
+        waiting.last = true;
         waiting.push(frame.bytes().clone(), 1, false);
         drop(waiting);
         self.drain();
@@ -300,9 +323,11 @@ impl Connection {
         self.over.load(Ordering::Acquire) || self.why.get().is_some()
     }
 
-    /// Its socket is gone.
+    /// Its socket is gone: closed for the client too, whoever here still knows the connection.
     pub fn ended(&self) {
-        self.over.store(true, Ordering::Release);
+        if !self.over.swap(true, Ordering::AcqRel) {
+            let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
+        }
         self.wake.notify_one();
     }
 

@@ -48,6 +48,8 @@ use rooms::{Rooms, Watched};
 
 /// How many messages wait for a room's task. What comes then is a hole, and holes are repaired.
 const ROOM_QUEUE: usize = 1024;
+/// So many sockets of somebody are written to in one go.
+const DEVICES: usize = 32;
 /// A subscription that cannot be handed to its room within this is refused.
 const SUBSCRIBE_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -178,10 +180,17 @@ impl Hub {
     /// All devices of somebody, what they may do without.
     fn tell(&self, user: UserId, frame: &ServerFrame) {
         let theirs = self.connections.of(user);
-        if !theirs.is_empty() {
-            let frame = encode(frame);
-            theirs.iter().for_each(|connection| connection.send_if_idle(&frame));
+        let frame = if theirs.is_empty() { return } else { encode(frame) };
+        if theirs.len() <= DEVICES {
+            return theirs.iter().for_each(|connection| connection.send_if_idle(&frame));
         }
+        // No person has so many: nobody else waits for a program that does.
+        self.spawn_until_stop(async move {
+            for some in theirs.chunks(DEVICES) {
+                some.iter().for_each(|connection| connection.send_if_idle(&frame));
+                tokio::task::yield_now().await;
+            }
+        });
     }
 
     fn end_sessions(&self, sessions: &[SessionId]) {

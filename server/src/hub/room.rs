@@ -3,7 +3,7 @@
 use super::{
     Sources,
     backfill::{Latest, Wanted},
-    batch::Batch,
+    batch::{Batch, Passing},
     connection::{Connection, encode},
     kept::{Kept, Membership, blank_gone},
     presence::Here,
@@ -119,6 +119,7 @@ pub struct RoomTask {
     uncounted: Batch,
     /// … and when they were sent something last.
     counted: Option<Instant>,
+    passing: Passing,
     /// The messages that kept events post: a retry that got into the log a second time is dropped.
     posted: HashSet<MessageId>,
     base: Position,
@@ -146,6 +147,7 @@ impl RoomTask {
             unsent: Batch::default(),
             uncounted: Batch::default(),
             counted: None,
+            passing: Passing::default(),
             posted: HashSet::new(),
             base: Position::START,
             reached_back: false,
@@ -201,6 +203,7 @@ impl RoomTask {
                 self.handle(message).await;
             }
             self.send_unsent().await;
+            self.send_passing().await;
         }
         // In this order: a new task of the room can only come after the closing, and its watching must stand.
         self.sources.fanout.unwatch(self.room.id).await;
@@ -214,9 +217,10 @@ impl RoomTask {
     }
 
     async fn handle(&mut self, message: ToRoom) {
-        if !matches!(message, ToRoom::Event(_)) {
+        if !matches!(message, ToRoom::Event(_) | ToRoom::Typing(_) | ToRoom::Present(_)) {
             // In the order in which it came.
             self.send_unsent().await;
+            self.send_passing().await;
         }
         match message {
             ToRoom::Subscribe { connection, since, member, room } => {
@@ -237,14 +241,9 @@ impl RoomTask {
                 }
             }
             ToRoom::Typing(user) => {
-                let frame = encode(&ServerFrame::Typing { room: self.room.id, user });
-                self.watchers.values().for_each(|w| w.connection.send_if_idle(&frame));
+                self.passing.typing(encode(&ServerFrame::Typing { room: self.room.id, user }));
             }
-            ToRoom::Present(frames) => {
-                for watcher in self.watchers.values().filter(|w| w.is_shown_who_is_here()) {
-                    frames.iter().for_each(|frame| watcher.connection.send_if_idle(frame));
-                }
-            }
+            ToRoom::Present(frames) => self.passing.present(frames),
         }
     }
 
@@ -328,6 +327,8 @@ impl RoomTask {
 
     /// Brings everything in `(head, target]`, or tells the watchers that it cannot be had.
     async fn repair(&mut self, head: Position, target: Position) {
+        // What came before the hole does not wait for what is in it.
+        self.send_unsent().await;
         let wanted = Wanted { after: head, upto: target, most: KEPT_EVENTS };
         match self.sources.missed(&self.room, wanted).await {
             Ok(mut events) => {
@@ -427,12 +428,20 @@ impl RoomTask {
         }
         let batch = std::mem::take(&mut self.unsent);
         if self.watchers.values().any(|w| w.counting) {
+            if !self.uncounted.has_room_for(&batch) {
+                self.send_uncounted().await;
+            }
             self.uncounted.add(&batch);
         }
         self.send(batch, false).await;
         if self.uncounted.is_full() || self.counted.is_none_or(|last| last.elapsed() >= COUNTED_EVERY) {
             self.send_uncounted().await;
         }
+    }
+
+    async fn send_passing(&mut self) {
+        let readers = self.watchers.values().filter(|w| !w.counting);
+        std::mem::take(&mut self.passing).send(readers.map(|w| (&w.connection, w.is_shown_who_is_here()))).await;
     }
 
     async fn send_uncounted(&mut self) {
@@ -463,6 +472,9 @@ impl RoomTask {
     }
 
     async fn subscribe(&mut self, connection: Arc<Connection>, since: Since, member: bool) {
+        if connection.is_over() {
+            return;
+        }
         let Some(head) = self.find_head(since).await else {
             return connection.send_error(Some(self.room.id), "this room cannot be watched just now");
         };

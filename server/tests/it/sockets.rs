@@ -164,25 +164,56 @@ async fn a_position_that_the_log_does_not_have_asks_for_a_resync(kind: Kind) {
 async fn a_client_that_says_nothing_is_dropped_after_45_seconds() {
     let installation = Installation::new(Kind::Embedded).await;
     let node = installation.start().await;
-    let address = node.base.strip_prefix("http://").unwrap().to_owned();
-    let mut silent = TcpStream::connect(&address).await.unwrap();
-    let handshake = format!(
-        "GET /ws HTTP/1.1\r\nHost: {address}\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: partyline.v1\r\n\r\n"
-    );
-    silent.write_all(handshake.as_bytes()).await.unwrap();
+    let mut silent = by_hand(&node.base).await;
     let mut buffer = vec![0; 4096];
-    let mut begun = String::new();
-    while !begun.contains("hello") {
-        let length = silent.read(&mut buffer).await.unwrap();
-        begun += &String::from_utf8_lossy(&buffer[..length]);
-    }
     let connected = Instant::now();
     // Pings come, and are not answered.
     let end = async { while silent.read(&mut buffer).await.is_ok_and(|length| length > 0) {} };
     timeout(PATIENCE, end).await.expect("it is dropped");
     let silence = connected.elapsed();
     assert!((Duration::from_secs(44)..Duration::from_secs(50)).contains(&silence), "{silence:?}");
+}
+
+/// A socket of a visitor's, by hand.
+async fn by_hand(base: &str) -> TcpStream {
+    let address = base.strip_prefix("http://").unwrap().to_owned();
+    let mut stream = TcpStream::connect(&address).await.unwrap();
+    let handshake = format!(
+        "GET /ws HTTP/1.1\r\nHost: {address}\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: partyline.v1\r\n\r\n"
+    );
+    stream.write_all(handshake.as_bytes()).await.unwrap();
+    let mut buffer = vec![0; 4096];
+    let mut begun = String::new();
+    while !begun.contains("hello") {
+        let length = stream.read(&mut buffer).await.unwrap();
+        begun += &String::from_utf8_lossy(&buffer[..length]);
+    }
+    stream
+}
+
+#[tokio::test]
+async fn who_breaks_the_protocol_is_told_why_and_hung_up_on_however_much_they_go_on_sending() {
+    let installation = Installation::new(Kind::Embedded).await;
+    let node = installation.start().await;
+    let (mut hears, mut talks) = by_hand(&node.base).await.into_split();
+    // Not masked.
+    talks.write_all(b"\x81\x02hi").await.unwrap();
+    let talking = tokio::spawn(async move { while talks.write_all(&[0x81; 64 * 1024]).await.is_ok() {} });
+    let broken = Instant::now();
+    let mut heard = Vec::new();
+    // What is sent to a socket that is closed may take back what it had sent.
+    let _ = timeout(PATIENCE, hears.read_to_end(&mut heard)).await.expect("it is hung up on");
+    timeout(PATIENCE, talking).await.expect("nobody listens").unwrap();
+    assert!(broken.elapsed() < Duration::from_secs(5), "{:?}", broken.elapsed());
+
+    let (mut hears, mut talks) = by_hand(&node.base).await.into_split();
+    talks.write_all(b"\x81\x02hi").await.unwrap();
+    let mut heard = Vec::new();
+    timeout(PATIENCE, hears.read_to_end(&mut heard)).await.expect("it is hung up on").unwrap();
+    let close = heard.windows(4).position(|bytes| bytes[0] == 0x88 && bytes[2..] == 1002_u16.to_be_bytes());
+    assert_eq!(close.map(|at| at + 2 + usize::from(heard[at + 1])), Some(heard.len()), "the close frame is the last");
+    node.server.shutdown().await;
 }
 
 /// Posts, and says how long each took to be heard by somebody who reads: the 95th percentile.
