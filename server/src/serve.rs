@@ -4,7 +4,7 @@ use crate::{
     auth::Auth,
     config::{Config, Mode, Part, Secret},
     fanout::{self, Fanout},
-    http::{self, Origins, Web},
+    http::{self, Origins},
     hub::Hub,
     log::{
         self, Log,
@@ -153,7 +153,7 @@ impl Server {
 
         let (says, status) = tokio::sync::watch::channel(Status::WELL);
         parts.spawn(http::watch_status(log.clone(), store.clone(), says, stop_parts.clone()));
-        let web = Web {
+        let web = Arc::new(http::Shared {
             service: service.clone(),
             auth: auth.clone(),
             hub: hub.clone(),
@@ -164,7 +164,7 @@ impl Server {
             status,
             origins: origins.clone(),
             draining: draining.clone(),
-        };
+        });
         let mut admin_link = None;
         let router = if config.parts.contains(&Part::Web) {
             if let Mode::Embedded { .. } = config.mode {

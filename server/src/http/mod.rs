@@ -5,7 +5,7 @@ use app::{error::ApiError, protocol::Status};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, MatchedPath, Request},
-    http::{HeaderValue, Method, header},
+    http::{HeaderName, HeaderValue, Method, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{delete, get, patch, post, put},
@@ -13,6 +13,7 @@ use axum::{
 use std::{sync::Arc, time::Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
 use tower_http::{
     compression::{
         CompressionLayer,
@@ -76,9 +77,11 @@ impl Origins {
     }
 }
 
-/// What handlers share.
-#[derive(Clone)]
-pub struct Web {
+/// What handlers share: each request has a few of them.
+pub type Web = Arc<Shared>;
+
+/// What [`Web`] is.
+pub struct Shared {
     /// What may be done.
     pub service: Arc<Service>,
     /// Who it is.
@@ -147,7 +150,7 @@ fn api() -> Router<Web> {
 
 /// Where nothing else is said.
 fn no_store() -> SetResponseHeaderLayer<HeaderValue> {
-    SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
+    if_not_present("cache-control", "no-store")
 }
 
 /// The API's description.
@@ -171,18 +174,22 @@ pub fn router(web: Web) -> Router {
     operators(web.clone())
         .merge(people)
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
-        // A file is as long as it says.
+        // Together, since a router boxes each that it is given, and each of its requests.
         .layer(
-            CompressionLayer::new()
-                .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("application/octet-stream"))),
+            ServiceBuilder::new()
+                .layer(middleware::from_fn(measure))
+                .layer(if_not_present("cross-origin-opener-policy", "same-origin"))
+                .layer(if_not_present("referrer-policy", "same-origin"))
+                .layer(if_not_present("x-content-type-options", "nosniff"))
+                // A file is as long as it says.
+                .layer(CompressionLayer::new().compress_when(
+                    DefaultPredicate::new().and(NotForContentType::const_new("application/octet-stream")),
+                )),
         )
-        .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
-        .layer(SetResponseHeaderLayer::if_not_present(header::REFERRER_POLICY, HeaderValue::from_static("same-origin")))
-        .layer(SetResponseHeaderLayer::if_not_present(
-            header::HeaderName::from_static("cross-origin-opener-policy"),
-            HeaderValue::from_static("same-origin"),
-        ))
-        .layer(middleware::from_fn(measure))
+}
+
+fn if_not_present(name: &'static str, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
 }
 
 /// What a node without the web part answers.

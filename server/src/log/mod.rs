@@ -21,9 +21,9 @@ pub mod sqlite;
 /// No call waits longer.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 /// Most entries of a batch, handed to a member or written at once.
-const BATCH_ENTRIES: usize = 1_000;
+pub(crate) const BATCH_ENTRIES: usize = 1_000;
 /// A batch is closed when its payloads reach this size: with 4 waiting for each of 64 partitions, 64 MiB at most.
-const BATCH_BYTES: usize = 256 * 1024;
+pub(crate) const BATCH_BYTES: usize = 256 * 1024;
 /// Most batches that wait for a member, per partition.
 const WAITING_BATCHES: usize = 4;
 

@@ -8,16 +8,19 @@
 
 use super::{Backoff, Health, Lag, State};
 use crate::{
-    log::{Assigned, Entry, Log, LogError, Start, StartAt},
+    log::{Assigned, BATCH_BYTES, BATCH_ENTRIES, Entry, Log, LogError, Start, StartAt},
     store::{FoldError, Placed, Store, StoreError},
 };
 use anyhow::Context;
-use std::sync::Arc;
-use tokio::task::JoinSet;
+use std::{sync::Arc, time::Duration};
+use tokio::{task::JoinSet, time::Instant};
 
 /// The group's and the part's name.
 pub const PART: &str = "persist";
 
+/// While records keep coming, a fold waits so long after the one before it for more of them: what a transaction costs is
+/// hardly its rows. The first after a rest waits for nothing.
+const GATHER: Duration = Duration::from_millis(10);
 /// How often it is tried to fold what fails for a reason that nobody names.
 const TRIES: u32 = 3;
 /// How many records in a row may be buried for such reasons. More: the store is broken, not they.
@@ -68,10 +71,15 @@ async fn partition(
     let mut lag = Lag::new(metrics::gauge!("partyline_persist_lag_records", "partition" => label));
     let mut unclear = 0;
     let _going = Going { health: health.clone(), partition: number };
-    while let Some(entries) = lag.next(&*log, &mut assigned).await {
+    let mut folded_at: Option<Instant> = None;
+    while let Some(mut entries) = lag.next(&*log, &mut assigned).await {
         if entries.is_empty() {
             continue;
         }
+        if let Some(last) = folded_at {
+            gather(&mut entries, &mut assigned, last + GATHER).await;
+        }
+        folded_at = Some(Instant::now());
         let ours = || !assigned.entries.is_closed();
         let mut batch = Batch { store: &*store, health: &health, partition: number, entries: &entries, unclear };
         let next = batch.fold(&ours).await?;
@@ -83,6 +91,18 @@ async fn partition(
         lag.done = next;
     }
     Ok(())
+}
+
+/// Adds what comes until then to a batch, as long as it is not half full: what comes is a batch itself.
+async fn gather(entries: &mut Vec<Entry>, assigned: &mut Assigned, until: Instant) {
+    let mut bytes: usize = entries.iter().map(|entry| entry.payload.len()).sum();
+    while entries.len() < BATCH_ENTRIES / 2
+        && bytes < BATCH_BYTES / 2
+        && let Ok(Some(more)) = tokio::time::timeout_at(until, assigned.entries.recv()).await
+    {
+        bytes += more.iter().map(|entry| entry.payload.len()).sum::<usize>();
+        entries.extend(more);
+    }
 }
 
 /// However a partition's task ends, the partition does not stand still here any more.

@@ -16,7 +16,6 @@ use crate::{
 };
 use anyhow::Context;
 use app::model::{Event, KnownEvent, MessageId, Position, RoomId};
-use futures::{StreamExt, stream};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -35,7 +34,7 @@ const STORE_PATIENCE: Duration = Duration::from_millis(300);
 /// A store that did not answer is not asked again so soon.
 const STORE_AWAY: Duration = Duration::from_secs(5);
 /// How many posts the store is asked for at once.
-const ASKED_AT_ONCE: usize = 8;
+const ASKED_AT_ONCE: usize = 100;
 
 /// The group's name in a generation of the log: what was committed of the log before says nothing about a new one.
 pub fn group(epoch: u32) -> String {
@@ -240,19 +239,18 @@ impl Relay {
         if posts.is_empty() || Instant::now() < self.ask_store_from {
             return Vec::new();
         }
-        let asked = stream::iter(posts).map(async |(room, id, at)| {
-            let posted = self.store.posted(room, id).await?;
-            Ok::<_, crate::store::StoreError>(posted.filter(|first| first.at < at).map(|_| at))
-        });
         let deadline = tokio::time::Instant::now() + STORE_PATIENCE;
-        let mut answers = std::pin::pin!(asked.buffer_unordered(ASKED_AT_ONCE));
-        let (mut repeated, mut answered) = (Vec::new(), false);
-        while let Ok(Some(Ok(answer))) = tokio::time::timeout_at(deadline, answers.next()).await {
-            answered = true;
-            repeated.extend(answer);
-        }
-        if !answered {
-            self.ask_store_from = Instant::now() + STORE_AWAY;
+        let mut repeated = Vec::new();
+        for posts in posts.chunks(ASKED_AT_ONCE) {
+            let asked: Vec<_> = posts.iter().map(|(room, id, _)| (*room, *id)).collect();
+            let Ok(Ok(found)) = tokio::time::timeout_at(deadline, self.store.posted_among(&asked)).await else {
+                self.ask_store_from = Instant::now() + STORE_AWAY;
+                break;
+            };
+            let earlier = |(room, id, at): &&(RoomId, MessageId, Position)| {
+                found.get(&(*room, *id)).is_some_and(|first| first.at < *at)
+            };
+            repeated.extend(posts.iter().filter(earlier).map(|(_, _, at)| *at));
         }
         repeated
     }

@@ -33,6 +33,7 @@ use uuid::Uuid;
 
 mod access;
 mod accounts;
+mod asked;
 mod direct;
 mod files;
 mod invites;
@@ -108,7 +109,7 @@ impl Service {
         let rooms = Rooms::new(store.clone(), roles.clone());
         let once = once::Once {
             log: log.clone(),
-            store: store.clone(),
+            asked: asked::Asked::new(store.clone()),
             fanout: fanout.clone(),
             watch,
             epoch,

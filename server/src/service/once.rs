@@ -6,7 +6,7 @@
 //! again; the log took long), the log decides: what it has is looked for before
 //! the message is appended, and who was first is looked up after it.
 
-use super::{append, not_appended, retries::Done, tail::Tails};
+use super::{append, asked::Asked, not_appended, retries::Done, tail::Tails};
 use crate::{
     fanout::{
         Fanout,
@@ -14,7 +14,7 @@ use crate::{
     },
     log::{AppendError, DEADLINE, Log, Record},
     pipeline::watch::Watch,
-    store::{RoomRow, Store},
+    store::RoomRow,
 };
 use app::{
     error::{ApiError, Outcome},
@@ -41,7 +41,7 @@ const TAKEN_POLL: (Duration, Duration) = (Duration::from_millis(5), Duration::fr
 /// From a claim until its record is in the log or never will be.
 const IN_FLIGHT: Duration = Duration::from_secs(13);
 /// How long a post waits to hear from the store whether it is a retry.
-const STORE_PATIENCE: Duration = Duration::from_millis(500);
+pub(super) const STORE_PATIENCE: Duration = Duration::from_millis(500);
 /// How long it is not asked again after not having answered.
 const STORE_AWAY: Duration = Duration::from_secs(1);
 /// How long the log's end may take to be read, in turn with others.
@@ -52,7 +52,7 @@ const COVER_PATIENCE: Duration = Duration::from_millis(300);
 /// Posts each message once.
 pub struct Once {
     pub log: Arc<dyn Log>,
-    pub store: Arc<dyn Store>,
+    pub asked: Asked,
     pub fanout: Arc<dyn Fanout>,
     pub watch: Arc<Watch>,
     pub epoch: u32,
@@ -105,9 +105,9 @@ impl Once {
         if self.store_is_away() {
             return Err(StoreAway);
         }
-        match tokio::time::timeout(STORE_PATIENCE, self.store.posted(room, id)).await {
-            Ok(Ok(row)) => Ok(row.map(|p| Done::new(p.author, p.at, p.body.as_deref()))),
-            Ok(Err(_)) | Err(_) => {
+        match tokio::time::timeout(STORE_PATIENCE, self.asked.posted(room, id)).await {
+            Ok(Some(row)) => Ok(row.map(|p| Done::new(p.author, p.at, p.body.as_deref()))),
+            Ok(None) | Err(_) => {
                 let mut away = self.store_away.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 *away = Some(Instant::now() + STORE_AWAY);
                 Err(StoreAway)

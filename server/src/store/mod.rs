@@ -16,6 +16,7 @@ use app::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::collections::HashMap;
 use uuid::Uuid;
 
 pub mod chain;
@@ -432,8 +433,15 @@ pub trait Store: People {
     async fn message(&self, room: RoomId, id: MessageId) -> Result<Option<Message>, StoreError>;
     /// What a room keeps in view, the last pinned first.
     async fn pins(&self, room: &RoomRow) -> Result<PinList, StoreError>;
-    /// What was posted under this id, whoever did.
-    async fn posted(&self, room: RoomId, id: MessageId) -> Result<Option<PostedRow>, StoreError>;
+    /// What was posted under these ids, whoever did: those among them that were.
+    async fn posted_among(
+        &self,
+        asked: &[(RoomId, MessageId)],
+    ) -> Result<HashMap<(RoomId, MessageId), PostedRow>, StoreError>;
+    /// What was posted under this id.
+    async fn posted(&self, room: RoomId, id: MessageId) -> Result<Option<PostedRow>, StoreError> {
+        Ok(self.posted_among(&[(room, id)]).await?.remove(&(room, id)))
+    }
     /// The position of the room's last event in the archive; [`Position::START`] if there is none.
     async fn head(&self, room: &RoomRow) -> Result<Position, StoreError>;
     /// Rooms that keep their messages for some time and were not looked at since `now`, so many at most: each is told to

@@ -68,6 +68,13 @@ macro_rules! not_indexed {
     };
 }
 
+/// A join of what stands before it with what stands after it, in the order that the planner finds best.
+macro_rules! join_in_turn {
+    () => {
+        "join"
+    };
+}
+
 /// Another node passes over what this one is at.
 macro_rules! for_this_node_alone {
     () => {
@@ -126,6 +133,9 @@ fn migrations() -> Migrator {
 }
 
 impl PostgresStore {
+    /// What is read most, by name: in a long room no statement of these may go through all of it.
+    pub const READS: &[(&str, &str)] = queries::READS;
+
     /// Connects, and makes or brings up to date the tables. Waits, 10 s at most, for a server that is just starting.
     ///
     /// With a CA the connection is encrypted and the server's name and chain are verified, whatever the URL says.

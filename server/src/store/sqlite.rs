@@ -64,6 +64,14 @@ macro_rules! not_indexed {
     };
 }
 
+/// A join of what stands before it with what stands after it, in this order: SQLite would go through all messages of a
+/// room for the few that are pinned.
+macro_rules! join_in_turn {
+    () => {
+        "cross join"
+    };
+}
+
 macro_rules! for_this_node_alone {
     () => {
         ""
@@ -101,6 +109,9 @@ fn migrations() -> Migrator {
 }
 
 impl SqliteStore {
+    /// What is read most, by name: in a long room no statement of these may go through all of it.
+    pub const READS: &[(&str, &str)] = queries::READS;
+
     /// Opens `store.db` in a folder, and makes or brings up to date its tables.
     ///
     /// # Errors
@@ -127,6 +138,8 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // Else a statement of many rows makes a file, and removes it.
+            .pragma("temp_store", "memory")
             .busy_timeout(BUSY);
         let pool = |connections| {
             // The connections are kept: opening one again gains nothing, and closing the last one ends the WAL.
@@ -150,7 +163,10 @@ impl SqliteStore {
             if make {
                 migrations().run(&writer).await?;
             }
-            let readers = pool(READERS).connect_with(options.pragma("query_only", "on")).await?;
+            // A file does not hang up: no need to ask each time whether it is there. Those who write do, which leaves
+            // another process a moment between two transactions.
+            let readers = pool(READERS).test_before_acquire(false);
+            let readers = readers.connect_with(options.pragma("query_only", "on")).await?;
             Ok(Self { writer, readers })
         });
         opened.await.map_err(|e| match e {

@@ -300,6 +300,7 @@ mod tests {
         assert_eq!(found.spans, [Span { first: 0, examined: 13, next: 20 }]);
         let shared = Arc::new(Shared {
             readers: SqlitePool::connect_lazy_with(options),
+            latest: super::super::Latest::new(1),
             ends: vec![watch::Sender::new(20)],
             firsts: vec![AtomicU64::new(0)],
             groups: super::super::Groups::new(1, Default::default()),

@@ -3,7 +3,7 @@
 //! One task writes ([`writer`]); it commits everything that waits in one
 //! transaction, so that a thousand senders share one fsync. Readers have
 //! connections of their own, which write-ahead logging keeps out of the
-//! writer's way. Groups live in this process ([`groups`]). What was acknowledged
+//! writer's way, and who keeps up does not need them ([`latest`]). Groups live in this process ([`groups`]). What was acknowledged
 //! is noted beside the file ([`acknowledged`]), so that no end of it can get lost
 //! in silence, and what is old and done is let go of ([`retention`]).
 
@@ -11,6 +11,7 @@ mod acknowledged;
 mod examine;
 mod follow;
 mod groups;
+mod latest;
 mod reader;
 mod retention;
 mod share;
@@ -27,6 +28,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use groups::Groups;
+use latest::Latest;
 pub use reader::SqliteLogReader;
 pub use retention::Keep;
 use sqlx::{
@@ -81,6 +83,7 @@ fn identity(file: &Path) -> Option<(u64, u64)> {
 /// What readers, members and the writer have in common.
 struct Shared {
     readers: SqlitePool,
+    latest: Latest,
     /// Per partition, the offset that comes next: moves after the commit, and wakes who waits for entries.
     ends: Vec<watch::Sender<u64>>,
     /// Per partition, the oldest offset that is kept.
@@ -169,6 +172,7 @@ impl SqliteLog {
             .connect_lazy_with(options.read_only(true));
         let shared = Arc::new(Shared {
             readers,
+            latest: Latest::new(found.spans.len()),
             firsts: found.spans.iter().map(|span| AtomicU64::new(span.first)).collect(),
             ends: ends.into_iter().map(watch::Sender::new).collect(),
             groups: Groups::new(found.spans.len(), found.committed),
@@ -252,6 +256,9 @@ impl Shared {
 
     async fn read(&self, partition: u32, from: u64, limit: usize) -> Result<Vec<Entry>, LogError> {
         self.in_range(partition, from)?;
+        if let Some(entries) = self.latest.read(partition, from, limit) {
+            return Ok(entries);
+        }
         let rows = sqlx::query(
             "select place, checksum, payload from entries where place >= ? and place < ? order by place limit ?",
         )

@@ -127,6 +127,9 @@ impl Writer {
         }
         self.next = next;
         self.acknowledged.note(&self.next);
+        for (append, offset) in batch.iter().zip(&offsets) {
+            self.shared.latest.push(append.partition, *offset, append.payload.clone());
+        }
         self.publish_ends();
         for (append, offset) in batch.drain(..).zip(offsets) {
             // Whoever no longer waits learns it from the log.
@@ -142,7 +145,6 @@ impl Writer {
             .collect();
         // In the table's order, so that each page is touched once.
         rows.sort_unstable_by_key(|(place, _)| *place);
-        sqlx::query("begin immediate").execute(&mut self.db).await.map_err(Failure::Before)?;
         let written = insert(&mut self.db, &rows).await.map_err(Failure::Before);
         let committed = match written {
             Ok(()) => sqlx::query("commit").execute(&mut self.db).await.map(|_| ()).map_err(Failure::Commit),
@@ -219,11 +221,15 @@ impl Writer {
     }
 }
 
+/// Begins a transaction and inserts rows.
 async fn insert(db: &mut SqliteConnection, mut rows: &[(i64, &Bytes)]) -> Result<(), sqlx::Error> {
+    // With the first rows: one way to the connection's thread and back for both.
+    let mut begin = "begin immediate; ";
     for size in ROWS_AT_ONCE {
         while rows.len() >= size {
             let (now, later) = rows.split_at(size);
-            let mut insert = QueryBuilder::<Sqlite>::new("insert into entries (place, checksum, payload) ");
+            let mut insert = QueryBuilder::<Sqlite>::new(std::mem::take(&mut begin));
+            insert.push("insert into entries (place, checksum, payload) ");
             insert.push_values(now, |mut row, (place, payload)| {
                 row.push_bind(*place).push_bind(examine::checksum(payload)).push_bind(&payload[..]);
             });
@@ -246,7 +252,7 @@ mod tests {
 
     use super::*;
     use crate::log::Log;
-    use crate::log::sqlite::{FILE, SqliteLog, groups::Groups};
+    use crate::log::sqlite::{FILE, SqliteLog, groups::Groups, latest::Latest};
     use sqlx::{ConnectOptions, SqlitePool, sqlite::SqliteConnectOptions};
     use std::sync::{OnceLock, atomic::AtomicU64};
     use tokio::sync::watch;
@@ -259,6 +265,7 @@ mod tests {
         sqlx::query("pragma max_page_count = 1").execute(&mut db).await.unwrap();
         let shared = Shared {
             readers: SqlitePool::connect_lazy_with(options),
+            latest: Latest::new(1),
             ends: vec![watch::Sender::new(0)],
             firsts: vec![AtomicU64::new(0)],
             groups: Groups::new(1, Default::default()),

@@ -4,7 +4,7 @@
 use super::Connection;
 use crate::store::{
     chain::Link,
-    row::{ChainRow, NewEvent, NewMessage, not_forgotten, signed},
+    row::{ChainRow, NewEvent, NewMessage, not_forgotten, postings_of_x, signed},
     search::{IndexedText, NewTerms},
 };
 use std::fmt::Write;
@@ -92,6 +92,18 @@ where
     .bind(firsts.iter().map(|link| signed(link.at.offset)).collect::<Vec<i64>>())
     .fetch_all(tx)
     .await
+}
+
+/// The postings of messages, each named by its room and its id, in no order.
+pub(super) async fn postings<T>(conn: &mut Connection, asked: &[(Uuid, Uuid)]) -> Result<Vec<T>, sqlx::Error>
+where
+    T: Send + Unpin + for<'r> sqlx::FromRow<'r, super::Row>,
+{
+    sqlx::query_as(concat!("with x as (select * from unnest($1, $2) as x (room, message)) ", postings_of_x!()))
+        .bind(asked.iter().map(|(room, _)| *room).collect::<Vec<Uuid>>())
+        .bind(asked.iter().map(|(_, message)| *message).collect::<Vec<Uuid>>())
+        .fetch_all(conn)
+        .await
 }
 
 /// Writes chains over those that were.

@@ -1,16 +1,37 @@
 //! The archive: every event of a room as readers see it.
 
-use super::{Connection, progress};
+use super::{Connection, bulk, progress};
 use crate::store::{
     EventPage, PostedRow, RoomRow, StoreError,
     row::{position, signed},
 };
 use app::model::{Event, KnownEvent, MessageId, Position, RoomId, UserId};
+use std::collections::HashMap;
+use uuid::Uuid;
 
 /// The log's generation, the partition's progress, and an event's epoch, offset and body if there is one.
 type PageRow = (i64, Option<i64>, Option<i64>, Option<i64>, Option<String>);
 
 /// One statement, so that the rows and the progress are of one moment.
+pub(super) const PAGE: &str = "select meta.epoch, progress.next_offset, e.epoch, e.offset_no, e.body
+     from meta
+     left join progress on progress.partition_no = $5
+     left join (
+         select epoch, offset_no, body from events
+         where room = $1 and (epoch, offset_no) > ($2, $3)
+         order by epoch, offset_no limit $4
+     ) as e on true
+     order by e.epoch, e.offset_no";
+pub(super) const LATEST: &str = "select meta.epoch, progress.next_offset, e.epoch, e.offset_no, e.body
+     from meta
+     left join progress on progress.partition_no = $5
+     left join (
+         select epoch, offset_no, body from events
+         where room = $1 and (epoch, offset_no) <= ($2, $3)
+         order by epoch desc, offset_no desc limit $4
+     ) as e on true
+     order by e.epoch, e.offset_no";
+
 pub(super) async fn page(
     conn: &mut Connection,
     room: &RoomRow,
@@ -18,24 +39,14 @@ pub(super) async fn page(
     limit: u32,
 ) -> Result<EventPage, StoreError> {
     let limit = limit.max(1) as usize;
-    let rows: Vec<PageRow> = sqlx::query_as(
-        "select meta.epoch, progress.next_offset, e.epoch, e.offset_no, e.body
-         from meta
-         left join progress on progress.partition_no = $5
-         left join (
-             select epoch, offset_no, body from events
-             where room = $1 and (epoch, offset_no) > ($2, $3)
-             order by epoch, offset_no limit $4
-         ) as e on true
-         order by e.epoch, e.offset_no",
-    )
-    .bind(room.id.0)
-    .bind(i64::from(after.epoch))
-    .bind(signed(after.offset))
-    .bind(signed(limit as u64 + 1))
-    .bind(i64::from(room.partition))
-    .fetch_all(conn)
-    .await?;
+    let rows: Vec<PageRow> = sqlx::query_as(PAGE)
+        .bind(room.id.0)
+        .bind(i64::from(after.epoch))
+        .bind(signed(after.offset))
+        .bind(signed(limit as u64 + 1))
+        .bind(i64::from(room.partition))
+        .fetch_all(conn)
+        .await?;
     let mut page = read_page(rows)?;
     page.more = page.events.len() > limit;
     page.events.truncate(limit);
@@ -46,31 +57,20 @@ pub(super) async fn page(
     Ok(page)
 }
 
-/// One statement, so that the rows and the progress are of one moment.
 pub(super) async fn latest(
     conn: &mut Connection,
     room: &RoomRow,
     upto: Position,
     limit: u32,
 ) -> Result<EventPage, StoreError> {
-    let rows: Vec<PageRow> = sqlx::query_as(
-        "select meta.epoch, progress.next_offset, e.epoch, e.offset_no, e.body
-         from meta
-         left join progress on progress.partition_no = $5
-         left join (
-             select epoch, offset_no, body from events
-             where room = $1 and (epoch, offset_no) <= ($2, $3)
-             order by epoch desc, offset_no desc limit $4
-         ) as e on true
-         order by e.epoch, e.offset_no",
-    )
-    .bind(room.id.0)
-    .bind(i64::from(upto.epoch))
-    .bind(signed(upto.offset))
-    .bind(i64::from(limit))
-    .bind(i64::from(room.partition))
-    .fetch_all(conn)
-    .await?;
+    let rows: Vec<PageRow> = sqlx::query_as(LATEST)
+        .bind(room.id.0)
+        .bind(i64::from(upto.epoch))
+        .bind(signed(upto.offset))
+        .bind(i64::from(limit))
+        .bind(i64::from(room.partition))
+        .fetch_all(conn)
+        .await?;
     let mut page = read_page(rows)?;
     page.more = page.events.len() == limit as usize;
     Ok(page)
@@ -101,31 +101,27 @@ pub(super) async fn head(conn: &mut Connection, room: RoomId) -> Result<Position
     Ok(last.map_or(Position::START, |(epoch, offset)| position(epoch, offset)))
 }
 
-pub(super) async fn posted(
+/// A posting: its room, message, epoch, offset and event, and whether the message is deleted (`None`: too old).
+type Posting = (Uuid, Uuid, i64, i64, String, Option<bool>);
+
+pub(super) async fn posted_among(
     conn: &mut Connection,
-    room: RoomId,
-    id: MessageId,
-) -> Result<Option<PostedRow>, StoreError> {
-    let row: Option<(i64, i64, String, Option<bool>)> = sqlx::query_as(
-        "select e.epoch, e.offset_no, e.body, m.deleted
-         from events e left join messages m on m.room = e.room and m.id = e.message
-         where e.room = $1 and e.message = $2 and e.kind = 'message_posted'
-         order by e.epoch, e.offset_no limit 1",
-    )
-    .bind(room.0)
-    .bind(id.0)
-    .fetch_optional(conn)
-    .await?;
-    let Some((epoch, offset, event, deleted)) = row else { return Ok(None) };
-    let at = position(epoch, offset);
-    Ok(match read(&event, at)? {
-        Event::Known(KnownEvent::MessagePosted { message }, _) => {
+    asked: &[(RoomId, MessageId)],
+) -> Result<HashMap<(RoomId, MessageId), PostedRow>, StoreError> {
+    let keys: Vec<(Uuid, Uuid)> = asked.iter().map(|(room, id)| (room.0, id.0)).collect();
+    let mut first: HashMap<(RoomId, MessageId), PostedRow> = HashMap::new();
+    for (room, id, epoch, offset, event, deleted) in bulk::postings::<Posting>(conn, &keys).await? {
+        let (key, at) = ((RoomId(room), MessageId(id)), position(epoch, offset));
+        if first.get(&key).is_some_and(|known| known.at <= at) {
+            continue;
+        }
+        if let Event::Known(KnownEvent::MessagePosted { message }, _) = read(&event, at)? {
             // Without a row it has become too old.
             let body = (deleted == Some(false)).then_some(message.body);
-            Some(PostedRow { author: message.author.id, at, body })
+            first.insert(key, PostedRow { author: message.author.id, at, body });
         }
-        _ => None,
-    })
+    }
+    Ok(first)
 }
 
 /// Where the archive has a message's posting, and whose it is, whatever the projection says.

@@ -94,13 +94,7 @@ async fn around(
 
 /// A page of messages beside the partition's progress: there is one row at least, and one statement sees one moment.
 macro_rules! page_of {
-    ($of:expr, $comparison:literal, $direction:literal) => {
-        match $of {
-            None => page_of!(all "", $comparison, $direction),
-            Some(_) => page_of!(all "m.reply_to = $6 and", $comparison, $direction),
-        }
-    };
-    (all $of:literal, $comparison:literal, $direction:literal) => {
+    ($of:literal, $comparison:literal, $direction:literal) => {
         concat!(
             "select meta.epoch as log_epoch, progress.next_offset as log_next, page.*
              from meta
@@ -124,6 +118,12 @@ macro_rules! page_of {
     };
 }
 
+/// The pages of rooms and threads.
+pub(super) const OLDER: &str = page_of!("", "<", "desc");
+pub(super) const NEWER: &str = page_of!("", ">", "asc");
+pub(super) const OLDER_ANSWERS: &str = page_of!("m.reply_to = $6 and", "<", "desc");
+pub(super) const NEWER_ANSWERS: &str = page_of!("m.reply_to = $6 and", ">", "asc");
+
 async fn before(
     conn: &mut Connection,
     room: &RoomRow,
@@ -131,7 +131,8 @@ async fn before(
     at: Position,
     limit: u32,
 ) -> Result<Stretch, StoreError> {
-    let mut stretch = read(conn, page_of!(of, "<", "desc"), room, of, at, limit).await?;
+    let query = if of.is_some() { OLDER_ANSWERS } else { OLDER };
+    let mut stretch = read(conn, query, room, of, at, limit).await?;
     if stretch.messages.len() > limit as usize {
         stretch.messages.remove(0);
         stretch.more = true;
@@ -146,7 +147,8 @@ async fn after(
     at: Position,
     limit: u32,
 ) -> Result<Stretch, StoreError> {
-    let mut stretch = read(conn, page_of!(of, ">", "asc"), room, of, at, limit).await?;
+    let query = if of.is_some() { NEWER_ANSWERS } else { NEWER };
+    let mut stretch = read(conn, query, room, of, at, limit).await?;
     if stretch.messages.len() > limit as usize {
         stretch.messages.pop();
         stretch.more = true;

@@ -36,6 +36,7 @@ use super::{Adapter, Connection, Row, bulk, lookup, migrations};
 use crate::store::{
     Account, AccountMade, EventPage, FileRow, FoldError, Found, InviteRow, NewAccount, NewFile, NewInvite, NewRoom,
     NewSession, Placed, PostedRow, RoomKey, RoomRow, Rotation, Search, Store, StoreError, Window, failure::within,
+    row::postings_of_x,
 };
 use app::{
     backend::Member,
@@ -46,7 +47,22 @@ use app::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::collections::HashMap;
 use uuid::Uuid;
+
+/// What is read most, by name.
+pub(super) const READS: &[(&str, &str)] = &[
+    ("older messages", history::OLDER),
+    ("newer messages", history::NEWER),
+    ("older answers", history::OLDER_ANSWERS),
+    ("newer answers", history::NEWER_ANSWERS),
+    ("events", archive::PAGE),
+    ("latest events", archive::LATEST),
+    ("postings", concat!("with x as (select id as room, id as message from rooms where id = $1) ", postings_of_x!())),
+    ("pins", pins::OF),
+    ("unread", unread::OF),
+    ("mentions", unread::MENTIONS),
+];
 
 #[async_trait]
 impl Store for Adapter {
@@ -245,8 +261,11 @@ impl Store for Adapter {
         within(async { pins::of(&mut *self.reader().await?, room).await }).await
     }
 
-    async fn posted(&self, room: RoomId, id: MessageId) -> Result<Option<PostedRow>, StoreError> {
-        within(async { archive::posted(&mut *self.reader().await?, room, id).await }).await
+    async fn posted_among(
+        &self,
+        asked: &[(RoomId, MessageId)],
+    ) -> Result<HashMap<(RoomId, MessageId), PostedRow>, StoreError> {
+        within(async { archive::posted_among(&mut *self.reader().await?, asked).await }).await
     }
 
     async fn head(&self, room: &RoomRow) -> Result<Position, StoreError> {

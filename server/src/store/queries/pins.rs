@@ -14,29 +14,28 @@ use uuid::Uuid;
 const MOST: i64 = 2 * MAX_PINS as i64;
 
 /// One statement, so that the rows and the progress are of one moment.
+pub(super) const OF: &str = concat!(
+    "select meta.epoch as log_epoch, progress.next_offset as log_next, pinned.*
+     from meta
+     left join progress on progress.partition_no = $2
+     left join (
+         select p.epoch as pin_epoch, p.offset_no as pin_offset, p.pinned_at, pinner.id as by_id,
+                pinner.username as by_username, pinner.display_name as by_display_name,
+                pinner.guest as by_guest, pinner.admin as by_admin, ",
+    message_columns!(),
+    " from pins p ",
+    join_in_turn!(),
+    " messages m on m.room = p.room and m.id = p.message and not m.deleted
+      join accounts a on a.id = m.author
+      join accounts pinner on pinner.id = p.account
+      where p.room = $1 order by p.epoch desc, p.offset_no desc limit $3
+     ) as pinned on true
+     order by pinned.pin_epoch desc, pinned.pin_offset desc"
+);
+
 pub(super) async fn of(conn: &mut Connection, room: &RoomRow) -> Result<PinList, StoreError> {
-    let rows: Vec<PinRow> = sqlx::query_as(concat!(
-        "select meta.epoch as log_epoch, progress.next_offset as log_next, pinned.*
-         from meta
-         left join progress on progress.partition_no = $2
-         left join (
-             select p.epoch as pin_epoch, p.offset_no as pin_offset, p.pinned_at, pinner.id as by_id,
-                    pinner.username as by_username, pinner.display_name as by_display_name,
-                    pinner.guest as by_guest, pinner.admin as by_admin, ",
-        message_columns!(),
-        " from pins p
-          join messages m on m.room = p.room and m.id = p.message and not m.deleted
-          join accounts a on a.id = m.author
-          join accounts pinner on pinner.id = p.account
-          where p.room = $1 order by p.epoch desc, p.offset_no desc limit $3
-         ) as pinned on true
-         order by pinned.pin_epoch desc, pinned.pin_offset desc"
-    ))
-    .bind(room.id.0)
-    .bind(i64::from(room.partition))
-    .bind(MOST)
-    .fetch_all(conn)
-    .await?;
+    let rows: Vec<PinRow> =
+        sqlx::query_as(OF).bind(room.id.0).bind(i64::from(room.partition)).bind(MOST).fetch_all(conn).await?;
     let at = rows.first().map_or(Position::START, |row| row.folded_to);
     let pin =
         |(message, by, pinned_at): (MessageRow, User, Millis)| Ok(Pin { message: message.try_into()?, by, pinned_at });

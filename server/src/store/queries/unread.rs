@@ -32,34 +32,38 @@ struct Row {
     level: Option<String>,
 }
 
+pub(super) const OF: &str = "select k.room, k.read_epoch, k.read_offset, k.slug, k.level,
+            k.expired_epoch, k.expired_offset,
+            (select m.epoch from messages m where m.room = k.room
+             order by m.epoch desc, m.offset_no desc limit 1) as upto_epoch,
+            (select m.offset_no from messages m where m.room = k.room
+             order by m.epoch desc, m.offset_no desc limit 1) as upto_offset,
+            (select count(*) from (
+                 select 1 from messages m
+                 where m.room = k.room and (m.epoch, m.offset_no) > (k.read_epoch, k.read_offset)
+                   and m.author <> $1 and not m.deleted
+                 limit $2
+             ) as few) as unread
+     from (
+         select m.room, o.slug, o.expired_epoch, o.expired_offset, l.level, coalesce(r.epoch, m.joined_epoch) as read_epoch,
+                coalesce(r.offset_no, m.joined_offset) as read_offset
+         from memberships m join rooms o on o.id = m.room
+              left join read_markers r on r.room = m.room and r.account = m.account
+              left join notification_levels l on l.room = m.room and l.account = m.account
+         where m.account = $1 and not o.archived limit $3
+     ) as k";
+
+/// Where somebody may be mentioned, among the newest that they have not read.
+pub(super) const MENTIONS: &str = "select body from (
+         select m.body from messages m
+         where m.room = $1 and (m.epoch, m.offset_no) > ($2, $3) and m.author <> $4 and not m.deleted
+         order by m.epoch desc, m.offset_no desc limit $5
+     ) as newest
+     where lower(body) like $6 escape '\\' or lower(body) like '%@all%' limit $7";
+
 pub(super) async fn of(conn: &mut Connection, user: &User) -> Result<Vec<Unread>, StoreError> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "select k.room, k.read_epoch, k.read_offset, k.slug, k.level,
-                k.expired_epoch, k.expired_offset,
-                (select m.epoch from messages m where m.room = k.room
-                 order by m.epoch desc, m.offset_no desc limit 1) as upto_epoch,
-                (select m.offset_no from messages m where m.room = k.room
-                 order by m.epoch desc, m.offset_no desc limit 1) as upto_offset,
-                (select count(*) from (
-                     select 1 from messages m
-                     where m.room = k.room and (m.epoch, m.offset_no) > (k.read_epoch, k.read_offset)
-                       and m.author <> $1 and not m.deleted
-                     limit $2
-                 ) as few) as unread
-         from (
-             select m.room, o.slug, o.expired_epoch, o.expired_offset, l.level, coalesce(r.epoch, m.joined_epoch) as read_epoch,
-                    coalesce(r.offset_no, m.joined_offset) as read_offset
-             from memberships m join rooms o on o.id = m.room
-                  left join read_markers r on r.room = m.room and r.account = m.account
-                  left join notification_levels l on l.room = m.room and l.account = m.account
-             where m.account = $1 and not o.archived limit $3
-         ) as k",
-    )
-    .bind(user.id.0)
-    .bind(i64::from(MAX_UNREAD))
-    .bind(MOST_ROOMS)
-    .fetch_all(&mut *conn)
-    .await?;
+    let rows: Vec<Row> =
+        sqlx::query_as(OF).bind(user.id.0).bind(i64::from(MAX_UNREAD)).bind(MOST_ROOMS).fetch_all(&mut *conn).await?;
     let mut mentions = HashMap::new();
     for row in rows.iter().filter(|row| row.unread > 0) {
         let meant = if is_direct(&row.slug) { few(row.unread) } else { mentions_in(conn, user, row).await? };
@@ -88,23 +92,16 @@ fn few(count: i64) -> u32 {
 }
 
 async fn mentions_in(conn: &mut Connection, user: &User, row: &Row) -> Result<u32, StoreError> {
-    let bodies: Vec<String> = sqlx::query_scalar(
-        "select body from (
-             select m.body from messages m
-             where m.room = $1 and (m.epoch, m.offset_no) > ($2, $3) and m.author <> $4 and not m.deleted
-             order by m.epoch desc, m.offset_no desc limit $5
-         ) as newest
-         where lower(body) like $6 escape '\\' or lower(body) like '%@all%' limit $7",
-    )
-    .bind(row.room)
-    .bind(row.read_epoch)
-    .bind(row.read_offset)
-    .bind(user.id.0)
-    .bind(MOST_SEARCHED)
-    .bind(format!("%@{}%", user.username.replace('_', "\\_")))
-    .bind(i64::from(MAX_UNREAD))
-    .fetch_all(conn)
-    .await?;
+    let bodies: Vec<String> = sqlx::query_scalar(MENTIONS)
+        .bind(row.room)
+        .bind(row.read_epoch)
+        .bind(row.read_offset)
+        .bind(user.id.0)
+        .bind(MOST_SEARCHED)
+        .bind(format!("%@{}%", user.username.replace('_', "\\_")))
+        .bind(i64::from(MAX_UNREAD))
+        .fetch_all(conn)
+        .await?;
     let those = bodies.iter().filter(|body| calls(body, &user.username)).count();
     Ok(u32::try_from(those).unwrap_or(MAX_UNREAD))
 }

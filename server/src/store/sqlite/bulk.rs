@@ -4,7 +4,7 @@
 use super::Connection;
 use crate::store::{
     chain::Link,
-    row::{ChainRow, NewEvent, NewMessage, not_forgotten, signed},
+    row::{ChainRow, NewEvent, NewMessage, not_forgotten, postings_of_x, signed},
     search::{IndexedText, NewTerms},
 };
 use sqlx::{QueryBuilder, Sqlite};
@@ -113,6 +113,26 @@ where
         });
         query.push(concat!(") ", chains_of_x!()));
         found.extend(query.build_query_as::<T>().fetch_all(&mut *tx).await?);
+    }
+    Ok(found)
+}
+
+/// The postings of messages, each named by its room and its id, in no order.
+pub(super) async fn postings<T>(conn: &mut Connection, asked: &[(Uuid, Uuid)]) -> Result<Vec<T>, sqlx::Error>
+where
+    T: Send + Unpin + for<'r> sqlx::FromRow<'r, super::Row>,
+{
+    let mut found = Vec::new();
+    for asked in asked.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new("with x (room, message) as (");
+        // Of each length there is a statement: of few lengths, few.
+        let last = asked.last().copied().into_iter().cycle();
+        let padded = asked.iter().copied().chain(last).take(if asked.len() == 1 { 1 } else { ROWS });
+        query.push_values(padded, |mut values, (room, message)| {
+            values.push_bind(room).push_bind(message);
+        });
+        query.push(concat!(") ", postings_of_x!()));
+        found.extend(query.build_query_as::<T>().fetch_all(&mut *conn).await?);
     }
     Ok(found)
 }

@@ -13,6 +13,7 @@ mod invites;
 mod operation;
 mod people;
 mod pins;
+mod plans;
 mod retention;
 mod rooms;
 mod running;
@@ -59,6 +60,8 @@ macro_rules! of_both_adapters {
 }
 
 of_both_adapters! {
+    plans:
+        what_is_read_most_goes_through_no_whole_room;
     accounts:
         an_account_is_found_by_its_user_name,
         a_user_name_is_taken_once,

@@ -76,7 +76,7 @@ impl Place {
     }
 }
 
-async fn beside(dir: &tempfile::TempDir) -> SqliteConnection {
+pub async fn beside(dir: &tempfile::TempDir) -> SqliteConnection {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("store.db"));
     options.connect().await.expect("a second connection")
 }
