@@ -78,11 +78,15 @@ pub fn run(program: &Path, c: &Compare) -> Result<()> {
                 scenario.peer(&peer.name, &peer.addr, peer.pid, size)?.into_iter().for_each(&mut add);
             }
         }
+        // After each: what is broken off half-way has measured something.
+        if let Some(path) = &c.out {
+            std::fs::write(path, format!("{}{}", scenario::about(repeat, c.seconds), all(&reports)))?;
+        }
     }
-    let tables = format!("{}{}", goals::table(&reports), report::tables(&reports));
-    println!("{tables}");
-    if let Some(path) = &c.out {
-        std::fs::write(path, format!("{}{tables}", scenario::about(c.repeats, c.seconds)))?;
-    }
+    println!("{}", all(&reports));
     Ok(())
+}
+
+fn all(reports: &[report::Report]) -> String {
+    format!("{}{}", goals::table(reports), report::tables(reports))
 }
