@@ -55,7 +55,8 @@ async fn what_is_read_on_one_device_is_read_on_the_others(kind: Kind) {
         assert!(read(json!(bad)).await.is_client_error(), "{bad}");
     }
     let eve = Person::register(&node.base, "eve").await;
-    assert_eq!(eve.get("/me/unread").await.1["rooms"].as_array().map(Vec::len), Some(1), "#welcome");
+    until("she is in #welcome", async || eve.get("/me/unread").await.1["rooms"].as_array().map(Vec::len) == Some(1))
+        .await;
     assert_eq!(Person::visitor(&node.base).get("/me/unread").await.0, StatusCode::UNAUTHORIZED);
 
     // Who is brought into a room, or out of it, is told.
