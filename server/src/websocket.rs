@@ -52,8 +52,13 @@ pub fn offers(headers: &HeaderMap, subprotocol: &str) -> bool {
 
 /// Whether a word is among those of a header, whatever its case.
 fn lists(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+    listed(headers, name).any(|listed| listed.eq_ignore_ascii_case(word))
+}
+
+/// The words of a header that is a list, over all its lines.
+pub fn listed<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
     let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).any(|listed| listed.trim().eq_ignore_ascii_case(word))
+    lines.flat_map(|line| line.split(',')).map(str::trim)
 }
 
 /// A frame as it is written: header and payload in one piece, shared by all who get it.
@@ -142,12 +147,6 @@ impl Frame {
     /// What it says, if it is a text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[usize::from(self.header)..]).unwrap_or_default()
-    }
-}
-
-impl From<String> for Frame {
-    fn from(text: String) -> Self {
-        Self::text(&text)
     }
 }
 

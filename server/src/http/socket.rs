@@ -125,8 +125,7 @@ async fn socket_of(upgrade: OnUpgrade) -> Option<(TcpStream, Vec<u8>)> {
 
 /// The access token among the subprotocols that a client offers.
 pub(super) fn bearer_among(headers: &HeaderMap) -> Option<&str> {
-    let lines = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|v| v.to_str().ok());
-    lines.flat_map(|line| line.split(',')).find_map(|offered| offered.trim().strip_prefix(BEARER_PREFIX))
+    websocket::listed(headers, &header::SEC_WEBSOCKET_PROTOCOL).find_map(|offered| offered.strip_prefix(BEARER_PREFIX))
 }
 
 async fn serve(web: Web, (socket, early): (TcpStream, Vec<u8>), verified: Option<Verified>, place: Place) {
@@ -316,7 +315,7 @@ async fn write(web: &Web, connection: &Connection, expires_in: Option<Duration>)
                 asking.get_or_insert_with(|| close_if_ended(web, connection).boxed());
             },
             () = async { asking.as_mut().expect("it is there").await }, if asking.is_some() => asking = None,
-            Ok(()) = connection.socket().writable(), if waits => drop(connection.drain()),
+            Ok(()) = connection.socket().writable(), if waits => connection.drain(),
             Ok(()) = status.changed() => connection.send_frame(&ServerFrame::Status(*status.borrow_and_update())),
             _ = heartbeat.tick() => {
                 if connection.stuck_for() > WRITE_DEADLINE {

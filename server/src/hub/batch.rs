@@ -21,9 +21,6 @@ pub struct Batch {
     bytes: usize,
 }
 
-/// Who is to get a batch: the number of their connection, the connection, and up to where they know everything.
-pub type Recipient = (u64, Arc<Connection>, Position);
-
 impl Batch {
     /// Most events in one.
     pub const MAX_EVENTS: usize = 64;
@@ -55,7 +52,8 @@ impl Batch {
         self.events.is_empty()
     }
 
-    /// Sends it to everybody; says whose connections are over.
+    /// Sends it to everybody: the number of their connection, the connection, up to where they know everything. Says whose
+    /// connections are over.
     pub async fn send(self, to: Vec<(u64, &Arc<Connection>, Position)>) -> Vec<u64> {
         if to.is_empty() {
             return Vec::new();
@@ -63,20 +61,15 @@ impl Batch {
         metrics::counter!("partyline_deliveries_total").increment((to.len() * self.events.len()) as u64);
         let sealed = Arc::new(Sealed::new(self));
         if to.len() <= TASK {
-            let mut gone = Vec::new();
-            for (n, (id, connection, knows)) in to.into_iter().enumerate() {
-                if !sealed.give(connection, knows) {
-                    gone.push(id);
-                }
-                if n % TURN == TURN - 1 {
-                    tokio::task::yield_now().await;
-                }
-            }
-            return gone;
+            return sealed.send_to(&to).await;
         }
-        let all: Vec<Recipient> =
-            to.into_iter().map(|(id, connection, knows)| (id, connection.clone(), knows)).collect();
-        let tasks: JoinSet<Vec<u64>> = all.chunks(TASK).map(|some| sealed.clone().send_to(some.to_vec())).collect();
+        let mut tasks = JoinSet::new();
+        for some in to.chunks(TASK) {
+            let some: Vec<_> =
+                some.iter().map(|(id, connection, knows)| (*id, Arc::clone(connection), *knows)).collect();
+            let sealed = sealed.clone();
+            tasks.spawn(async move { sealed.send_to(&some).await });
+        }
         // The next batch waits for all of this one: that is what keeps the order.
         tasks.join_all().await.concat()
     }
@@ -153,13 +146,14 @@ impl Sealed {
         }
     }
 
-    async fn send_to(self: Arc<Self>, to: Vec<Recipient>) -> Vec<u64> {
+    async fn send_to(&self, to: &[(u64, impl AsRef<Connection>, Position)]) -> Vec<u64> {
         let mut gone = Vec::new();
         for turn in to.chunks(TURN) {
-            gone.extend(
-                turn.iter().filter(|(_, connection, knows)| !self.give(connection, *knows)).map(|(id, ..)| *id),
-            );
-            tokio::task::yield_now().await;
+            let over = turn.iter().filter(|(_, connection, knows)| !self.give(connection.as_ref(), *knows));
+            gone.extend(over.map(|(id, ..)| *id));
+            if turn.len() == TURN {
+                tokio::task::yield_now().await;
+            }
         }
         gone
     }

@@ -271,8 +271,8 @@ impl Connection {
         self.send_frame(&ServerFrame::Reconnect { after_ms });
     }
 
-    /// Writes as much of what waits as the socket takes. `true`: nothing waits any more.
-    pub fn drain(&self) -> bool {
+    /// Writes as much of what waits as the socket takes.
+    pub fn drain(&self) {
         let mut waiting = lock(&self.waiting);
         while !waiting.pieces.is_empty() {
             let slices: Vec<_> = waiting.pieces.iter().take(AT_ONCE).map(|piece| IoSlice::new(&piece.rest)).collect();
@@ -285,7 +285,6 @@ impl Connection {
                 }
             }
         }
-        waiting.pieces.is_empty()
     }
 
     /// Something waits for the socket.
