@@ -74,6 +74,7 @@ impl RedisFanout {
             let listener = Listener::start(client.clone(), keys.clone(), signals.clone(), lost).await?;
             let fanout = Self { keys, commands: Commands::new(client)?, listener, signals, claims };
             fanout.check().await?;
+            fanout.claims.greet(&fanout.commands, &fanout.keys).await?;
             Ok(fanout)
         };
         tokio::time::timeout(START, started)

@@ -15,6 +15,7 @@ pub mod index;
 pub mod persist;
 mod posts;
 pub mod relay;
+mod rounds;
 pub mod sweep;
 pub mod unnamed;
 pub mod watch;

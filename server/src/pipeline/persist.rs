@@ -6,21 +6,21 @@
 //! reasons that nobody names is tried again, then singled out, then buried; but
 //! if record after record fails so, it is not the records.
 
-use super::{Backoff, Health, Lag, State};
+use super::{
+    Backoff, Health, Lag, State,
+    rounds::{ENOUGH, Part, Rounds},
+};
 use crate::{
-    log::{Assigned, BATCH_BYTES, BATCH_ENTRIES, Entry, Log, LogError, Start, StartAt},
+    log::{Assigned, Entry, Log, LogError, Start, StartAt},
     store::{FoldError, Placed, Store, StoreError},
 };
 use anyhow::Context;
-use std::{sync::Arc, time::Duration};
-use tokio::{task::JoinSet, time::Instant};
+use std::sync::Arc;
+use tokio::task::JoinSet;
 
 /// The group's and the part's name.
 pub const PART: &str = "persist";
 
-/// While records keep coming, a fold waits so long after the one before it for more of them: what a transaction costs is
-/// hardly its rows. The first after a rest waits for nothing.
-const GATHER: Duration = Duration::from_millis(10);
 /// How often it is tried to fold what fails for a reason that nobody names.
 const TRIES: u32 = 3;
 /// How many records in a row may be buried for such reasons. More: the store is broken, not they.
@@ -44,13 +44,15 @@ pub async fn run(log: Arc<dyn Log>, store: Arc<dyn Store>, health: Health) -> an
         })
     });
     let mut assigned = log.join(PART, start).await.context("joining the group")?;
+    let rounds = Arc::new(Rounds::new(store.clone()));
     let mut partitions = JoinSet::new();
     loop {
         tokio::select! {
             next = assigned.recv() => match next {
                 Some(assigned) => {
                     health.set(PART, State::Running);
-                    partitions.spawn(partition(log.clone(), store.clone(), health.clone(), assigned));
+                    let (log, store, rounds) = (log.clone(), store.clone(), rounds.clone());
+                    partitions.spawn(partition(log, store, rounds, health.clone(), assigned));
                 }
                 None => anyhow::bail!("the log took this member out of the group"),
             },
@@ -62,6 +64,7 @@ pub async fn run(log: Arc<dyn Log>, store: Arc<dyn Store>, health: Health) -> an
 async fn partition(
     log: Arc<dyn Log>,
     store: Arc<dyn Store>,
+    rounds: Arc<Rounds>,
     health: Health,
     mut assigned: Assigned,
 ) -> anyhow::Result<()> {
@@ -71,38 +74,38 @@ async fn partition(
     let mut lag = Lag::new(metrics::gauge!("partyline_persist_lag_records", "partition" => label));
     let mut unclear = 0;
     let _going = Going { health: health.clone(), partition: number };
-    let mut folded_at: Option<Instant> = None;
-    while let Some(mut entries) = lag.next(&*log, &mut assigned).await {
+    // Where the progress was left; unknown at first.
+    let mut progress = None;
+    while let Some(entries) = lag.next(&*log, &mut assigned).await {
         if entries.is_empty() {
             continue;
         }
-        if let Some(last) = folded_at {
-            gather(&mut entries, &mut assigned, last + GATHER).await;
+        let mut part = Part { assigned, from: progress.unwrap_or(entries[0].offset), entries };
+        part.fill();
+        let mut done = false;
+        if progress.is_some() && part.entries.len() < ENOUGH {
+            (part, done) = rounds.fold(part).await.context("the rounds have ended")?;
         }
-        folded_at = Some(Instant::now());
-        let ours = || !assigned.entries.is_closed();
-        let mut batch = Batch { store: &*store, health: &health, partition: number, entries: &entries, unclear };
-        let next = batch.fold(&ours).await?;
-        unclear = batch.unclear;
-        // Taken away meanwhile: whoever has it now goes on where the store is.
-        let Some(next) = next else { break };
-        folded.increment(entries.len() as u64);
+        let mut next = part.next();
+        if done {
+            unclear = 0;
+            health.set(PART, State::Running);
+        } else {
+            let ours = || !part.assigned.entries.is_closed();
+            let entries = &part.entries;
+            let mut batch = Batch { store: &*store, health: &health, partition: number, entries, unclear };
+            let folded = batch.fold(&ours).await?;
+            unclear = batch.unclear;
+            // Taken away meanwhile: whoever has it now goes on where the store is.
+            let Some(folded) = folded else { break };
+            next = folded;
+        }
+        folded.increment(part.entries.len() as u64);
+        assigned = part.assigned;
         (assigned.commit)(next);
-        lag.done = next;
+        (lag.done, progress) = (next, Some(next));
     }
     Ok(())
-}
-
-/// Adds what comes until then to a batch, as long as it is not half full: what comes is a batch itself.
-async fn gather(entries: &mut Vec<Entry>, assigned: &mut Assigned, until: Instant) {
-    let mut bytes: usize = entries.iter().map(|entry| entry.payload.len()).sum();
-    while entries.len() < BATCH_ENTRIES / 2
-        && bytes < BATCH_BYTES / 2
-        && let Ok(Some(more)) = tokio::time::timeout_at(until, assigned.entries.recv()).await
-    {
-        bytes += more.iter().map(|entry| entry.payload.len()).sum::<usize>();
-        entries.extend(more);
-    }
 }
 
 /// However a partition's task ends, the partition does not stand still here any more.

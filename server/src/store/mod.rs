@@ -99,6 +99,19 @@ impl Placed {
     }
 }
 
+/// Records of a partition that are folded together.
+#[derive(Clone, Copy, Debug)]
+pub struct Stretch<'a> {
+    /// Which partition.
+    pub partition: u32,
+    /// Where its progress is.
+    pub from: u64,
+    /// Where its progress will be.
+    pub next: u64,
+    /// In order, all from `from` on and before `next`; may be empty.
+    pub records: &'a [Placed],
+}
+
 /// An account to be made.
 #[derive(Clone, Debug)]
 pub struct NewAccount {
@@ -358,6 +371,12 @@ pub trait Store: People {
     /// [`FoldError::Poison`] names the first record that cannot be applied (its room or person is not in the store, a
     /// text has NUL); nothing was folded.
     async fn fold(&self, partition: u32, from: u64, next: u64, records: &[Placed]) -> Result<(), FoldError>;
+    /// Folds stretches of different partitions in one transaction: all or none.
+    ///
+    /// # Errors
+    /// As [`Store::fold`], but not of which partition, and [`FoldError::Poison`] may name a record near the culprit: fold
+    /// them one by one then.
+    async fn fold_together(&self, stretches: &[Stretch<'_>]) -> Result<(), FoldError>;
     /// Keeps what could not be folded, with its place, and moves the progress past it.
     async fn bury(&self, partition: u32, offset: u64, payload: &[u8], reason: &str) -> Result<(), FoldError>;
 

@@ -45,6 +45,23 @@ impl RedisClaims {
         self.memory().lost_at
     }
 
+    /// Counts once, so that a Redis that remembers nothing is known for one before the first claim.
+    pub(super) async fn greet(&self, commands: &Commands, keys: &Keys) -> Result<(), FanoutError> {
+        let mut ask = redis::pipe();
+        let (count,): (u64,) = commands.ask(ask.incr(keys.claims(), 1)).await?;
+        self.count(count);
+        Ok(())
+    }
+
+    fn count(&self, count: u64) {
+        let mut memory = self.memory();
+        // Of several that are on their way the answers may come in any order, of a hundred or so.
+        if count == 1 || count + 1_000 < memory.counted {
+            *memory = Memory { lost_at: Some(Instant::now()), counted: 0 };
+        }
+        memory.counted = memory.counted.max(count);
+    }
+
     pub(super) async fn claim(&self, commands: &Commands, keys: &Keys, claim: &Claim) -> Result<Claimed, FanoutError> {
         let (key, value) = (keys.claim(claim.room, claim.id), text(claim, Fate::Pending));
         let mut ask = redis::pipe();
@@ -58,14 +75,7 @@ impl RedisClaims {
                 return Err(e);
             }
         };
-        {
-            let mut memory = self.memory();
-            // Of several that are on their way the answers may come in any order, of a hundred or so.
-            if count == 1 || count + 1_000 < memory.counted {
-                *memory = Memory { lost_at: Some(Instant::now()), counted: 0 };
-            }
-            memory.counted = memory.counted.max(count);
-        }
+        self.count(count);
         // It went between the two: whoever had it, had it long ago.
         let Some(found) = found else { return Ok(Claimed::Mine) };
         let (nonce, fingerprint, fate) = read(&found).ok_or_else(foreign)?;

@@ -3,6 +3,7 @@
 
 use super::Connection;
 use crate::store::{
+    Stretch,
     chain::Link,
     row::{ChainRow, NewEvent, NewMessage, not_forgotten, postings_of_x, signed},
     search::{IndexedText, NewTerms},
@@ -10,9 +11,27 @@ use crate::store::{
 use std::fmt::Write;
 use uuid::Uuid;
 
-/// Inserts the messages whose ids are new in their rooms; the offsets of those that were.
-pub(super) async fn insert_messages(tx: &mut Connection, rows: &[NewMessage<'_>]) -> Result<Vec<i64>, sqlx::Error> {
-    sqlx::query_scalar(concat!(
+/// Moves the progress of those partitions that have a row and are where they are said to be; these, with the epoch.
+pub(super) async fn advance(tx: &mut Connection, stretches: &[Stretch<'_>]) -> Result<Vec<(i64, i64)>, sqlx::Error> {
+    sqlx::query_as(
+        "update progress p set next_offset = x.next
+         from unnest($1, $2, $3) as x (partition_no, at, next)
+         where p.partition_no = x.partition_no and p.next_offset = x.at
+         returning p.partition_no, (select epoch from meta)",
+    )
+    .bind(stretches.iter().map(|stretch| i64::from(stretch.partition)).collect::<Vec<i64>>())
+    .bind(stretches.iter().map(|stretch| signed(stretch.from)).collect::<Vec<i64>>())
+    .bind(stretches.iter().map(|stretch| signed(stretch.next)).collect::<Vec<i64>>())
+    .fetch_all(tx)
+    .await
+}
+
+/// Inserts the messages whose ids are new in their rooms; the rooms and offsets of those that were.
+pub(super) async fn insert_messages(
+    tx: &mut Connection,
+    rows: &[NewMessage<'_>],
+) -> Result<Vec<(Uuid, i64)>, sqlx::Error> {
+    sqlx::query_as(concat!(
         "insert into messages (room, id, epoch, offset_no, author, body, sent_at, reply_to, terms, deleted)
          select room, id, epoch, offset_no, author, body, sent_at, reply_to, terms::tsvector, false
          from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -20,7 +39,7 @@ pub(super) async fn insert_messages(tx: &mut Connection, rows: &[NewMessage<'_>]
          where ",
         not_forgotten!(),
         " on conflict (room, id) do nothing
-         returning offset_no",
+         returning room, offset_no",
     ))
     .bind(rows.iter().map(|row| row.room).collect::<Vec<Uuid>>())
     .bind(rows.iter().map(|row| row.id).collect::<Vec<Uuid>>())

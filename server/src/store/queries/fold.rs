@@ -4,24 +4,15 @@
 //! same records give the same rows, whenever and wherever they are folded.
 
 use super::{Connection, chains, pending::Pending, progress, projection};
-use crate::store::{FoldError, Placed, StoreError, failure::refusal, row::signed};
+use crate::store::{FoldError, Placed, StoreError, Stretch, failure::refusal, row::signed};
 use app::model::{Event, KnownEvent, Position, RoomChanged};
 
 /// How many rows go to the database together.
 pub(super) const RUN: usize = 500;
 
-/// Records of a partition that are folded in one transaction.
-pub(super) struct Batch<'a> {
-    pub(super) partition: u32,
-    pub(super) from: u64,
-    pub(super) next: u64,
-    pub(super) records: &'a [Placed],
-    /// How many rows may go in together. With 1, [`FoldError::Poison`] names the right record.
-    pub(super) run: usize,
-}
-
-pub(super) async fn fold(tx: &mut Connection, batch: &Batch<'_>) -> Result<(), FoldError> {
-    let epoch = progress::advance(tx, batch.partition, batch.from, batch.next).await?;
+/// `run`: how many rows may go in together. With 1, [`FoldError::Poison`] names the right record.
+pub(super) async fn fold(tx: &mut Connection, stretches: &[Stretch<'_>], run: usize) -> Result<(), FoldError> {
+    let epoch = progress::advance(tx, stretches).await?;
     #[cfg(feature = "sabotage")]
     if crate::sabotage::breaks(crate::sabotage::Promise::ProgressBeforeRows) {
         for statement in ["commit", "begin"] {
@@ -29,12 +20,14 @@ pub(super) async fn fold(tx: &mut Connection, batch: &Batch<'_>) -> Result<(), F
         }
     }
     let mut pending = Pending::default();
-    let mut offset = batch.from;
-    for placed in batch.records {
-        offset = placed.offset;
-        apply(tx, &mut pending, batch.partition, Position::new(epoch, offset), placed).await?;
-        if pending.len() >= batch.run {
-            pending.flush(tx).await.map_err(|e| poison_or_store(e, offset))?;
+    let mut offset = 0;
+    for stretch in stretches {
+        for placed in stretch.records {
+            offset = placed.offset;
+            apply(tx, &mut pending, stretch.partition, Position::new(epoch, offset), placed).await?;
+            if pending.len() >= run {
+                pending.flush(tx).await.map_err(|e| poison_or_store(e, offset))?;
+            }
         }
     }
     pending.flush(tx).await.map_err(|e| poison_or_store(e, offset))?;
@@ -100,7 +93,7 @@ pub(super) async fn bury(
     payload: &[u8],
     reason: &str,
 ) -> Result<(), FoldError> {
-    let epoch = progress::advance(tx, partition, offset, offset + 1).await?;
+    let epoch = progress::advance_one(tx, partition, offset, offset + 1).await?;
     sqlx::query(
         "insert into dead_letters (partition_no, epoch, offset_no, payload, reason, buried_at)
          values ($1, $2, $3, $4, $5, $6)",

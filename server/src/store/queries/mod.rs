@@ -35,8 +35,8 @@ pub(super) use {
 use super::{Adapter, Connection, Row, bulk, lookup, migrations};
 use crate::store::{
     Account, AccountMade, EventPage, FileRow, FoldError, Found, InviteRow, NewAccount, NewFile, NewInvite, NewRoom,
-    NewSession, Placed, PostedRow, RoomKey, RoomRow, Rotation, Search, Store, StoreError, Window, failure::within,
-    row::postings_of_x,
+    NewSession, Placed, PostedRow, RoomKey, RoomRow, Rotation, Search, Store, StoreError, Stretch, Window,
+    failure::within, row::postings_of_x,
 };
 use app::{
     backend::Member,
@@ -80,17 +80,25 @@ impl Store for Adapter {
 
     async fn fold(&self, partition: u32, from: u64, next: u64, records: &[Placed]) -> Result<(), FoldError> {
         within(async {
-            let mut batch = fold::Batch { partition, from, next, records, run: fold::RUN };
+            let stretch = [Stretch { partition, from, next, records }];
             let mut tx = self.begin().await?;
-            let mut folded = fold::fold(&mut tx, &batch).await;
+            let mut folded = fold::fold(&mut tx, &stretch, fold::RUN).await;
             if matches!(folded, Err(FoldError::Poison { .. })) && records.len() > 1 {
                 // Among rows that went in together the culprit is not known: once more, one by one.
                 tx.rollback().await.map_err(StoreError::from)?;
                 tx = self.begin().await?;
-                batch.run = 1;
-                folded = fold::fold(&mut tx, &batch).await;
+                folded = fold::fold(&mut tx, &stretch, 1).await;
             }
             folded?;
+            Ok(tx.commit().await.map_err(StoreError::from)?)
+        })
+        .await
+    }
+
+    async fn fold_together(&self, stretches: &[Stretch<'_>]) -> Result<(), FoldError> {
+        within(async {
+            let mut tx = self.begin().await?;
+            fold::fold(&mut tx, stretches, fold::RUN).await?;
             Ok(tx.commit().await.map_err(StoreError::from)?)
         })
         .await

@@ -61,8 +61,8 @@ impl<'a> Pending<'a> {
         let (messages, events): (Vec<_>, Vec<_>) =
             self.posted.drain(..).filter(|(message, _)| seen.insert((message.room, message.id))).unzip();
         if !messages.is_empty() {
-            let inserted: HashSet<i64> = bulk::insert_messages(tx, &messages).await?.into_iter().collect();
-            self.events.extend(events.into_iter().filter(|event| inserted.contains(&event.offset)));
+            let inserted: HashSet<(Uuid, i64)> = bulk::insert_messages(tx, &messages).await?.into_iter().collect();
+            self.events.extend(events.into_iter().filter(|event| inserted.contains(&(event.room, event.offset))));
         }
         if !self.events.is_empty() {
             bulk::insert_events(tx, &self.events).await?;

@@ -1,8 +1,8 @@
 //! The log's generation, and how far each partition is folded.
 
-use super::Connection;
+use super::{Connection, bulk};
 use crate::store::{
-    FoldError, StoreError,
+    FoldError, StoreError, Stretch,
     row::{signed, small, unsigned},
 };
 use app::model::Position;
@@ -29,9 +29,22 @@ pub(super) fn folded_to(epoch: i64, next: Option<i64>) -> Position {
     }
 }
 
+/// Moves the progress of partitions, all or none; the epoch that their records are of. None: 0.
+pub(super) async fn advance(conn: &mut Connection, stretches: &[Stretch<'_>]) -> Result<u32, FoldError> {
+    let moved =
+        if stretches.len() > 1 { bulk::advance(conn, stretches).await.map_err(StoreError::from)? } else { vec![] };
+    let mut epoch = moved.first().map_or(0, |(_, epoch)| small(*epoch));
+    // Those that have no row yet, and those that are not where they are said to be.
+    for stretch in stretches.iter().filter(|s| moved.iter().all(|(partition, _)| *partition != i64::from(s.partition)))
+    {
+        epoch = advance_one(conn, stretch.partition, stretch.from, stretch.next).await?;
+    }
+    Ok(epoch)
+}
+
 /// Moves a partition's progress, only from where it is said to be, and returns the epoch that its records are of. The
 /// row stays locked until the transaction ends, so two folds of a partition come one after the other.
-pub(super) async fn advance(conn: &mut Connection, partition: u32, from: u64, next: u64) -> Result<u32, FoldError> {
+pub(super) async fn advance_one(conn: &mut Connection, partition: u32, from: u64, next: u64) -> Result<u32, FoldError> {
     #[cfg(feature = "sabotage")]
     let from = if crate::sabotage::breaks(crate::sabotage::Promise::NoCompareAndSet) {
         self::next(&mut *conn, partition).await?

@@ -3,6 +3,7 @@
 
 use super::Connection;
 use crate::store::{
+    Stretch,
     chain::Link,
     row::{ChainRow, NewEvent, NewMessage, not_forgotten, postings_of_x, signed},
     search::{IndexedText, NewTerms},
@@ -14,8 +15,16 @@ use uuid::Uuid;
 /// Rows a statement: most of the gain is had by then, and the statement stays short.
 const ROWS: usize = 50;
 
-/// Inserts the messages whose ids are new in their rooms; the offsets of those that were.
-pub(super) async fn insert_messages(tx: &mut Connection, rows: &[NewMessage<'_>]) -> Result<Vec<i64>, sqlx::Error> {
+/// None: nothing is gained by moving the progress of several partitions together.
+pub(super) async fn advance(_: &mut Connection, _: &[Stretch<'_>]) -> Result<Vec<(i64, i64)>, sqlx::Error> {
+    Ok(Vec::new())
+}
+
+/// Inserts the messages whose ids are new in their rooms; the rooms and offsets of those that were.
+pub(super) async fn insert_messages(
+    tx: &mut Connection,
+    rows: &[NewMessage<'_>],
+) -> Result<Vec<(Uuid, i64)>, sqlx::Error> {
     let mut inserted = Vec::with_capacity(rows.len());
     for rows in rows.chunks(ROWS) {
         let mut query = QueryBuilder::<Sqlite>::new(
@@ -38,10 +47,11 @@ pub(super) async fn insert_messages(tx: &mut Connection, rows: &[NewMessage<'_>]
             ") insert into messages (room, id, epoch, offset_no, author, body, sent_at, deleted, reply_to, place)
                select * from x where ",
             not_forgotten!(),
-            " on conflict (room, id) do nothing returning offset_no"
+            " on conflict (room, id) do nothing returning room, offset_no"
         ));
-        let new: HashSet<i64> = query.build_query_scalar::<i64>().fetch_all(&mut *tx).await?.into_iter().collect();
-        let indexed = rows.iter().filter(|row| new.contains(&row.offset)).map(|row| (row.place, &row.terms));
+        let new: HashSet<(Uuid, i64)> = query.build_query_as().fetch_all(&mut *tx).await?.into_iter().collect();
+        let indexed =
+            rows.iter().filter(|row| new.contains(&(row.room, row.offset))).map(|row| (row.place, &row.terms));
         write_terms(tx, indexed).await?;
         inserted.extend(new);
     }

@@ -5,7 +5,7 @@ use super::{
 use app::model::{MessageId, MessagePage, Position, Role, RoomId, User, Visibility};
 use server::{
     log::Record,
-    store::{EventPage, FoldError, RoomRow, Store, Window},
+    store::{EventPage, FoldError, Placed, RoomRow, Store, Stretch, Window},
 };
 
 async fn newest(store: &dyn Store, room: &RoomRow) -> MessagePage {
@@ -156,23 +156,80 @@ fn mixture(chat: &Chat, count: usize) -> Vec<Record> {
     records
 }
 
-pub async fn batches_of_any_size_give_the_same_rows(place: &Place) {
+pub async fn batches_of_any_size_give_the_same_rows_and_so_do_partitions_together(place: &Place) {
     let chat = Chat::new(place.open().await).await;
+    let store = &chat.store;
     let records = mixture(&chat, 300);
-    let mut results = Vec::new();
-    for (partition, size) in [(10, 1), (11, 7), (12, 300)] {
-        let room = room(&*chat.store, &format!("room-{partition}"), Visibility::Public, partition).await;
+    let new_log = async |partition: u32| {
+        let room = room(&**store, &format!("room-{partition}"), Visibility::Public, partition).await;
         let moved = records.iter().map(|r| Record { room: room.id, ..r.clone() }).collect();
-        let log = placed(0, moved);
-        for batch in log.chunks(size) {
-            let (from, next) = (batch[0].offset, batch[0].offset + batch.len() as u64);
-            chat.store.fold(partition, from, next, batch).await.expect("folded");
+        (room, placed(0, moved))
+    };
+    let stretch = |partition: u32, records: &'static [Placed]| {
+        let (from, next) = (records[0].offset, records[0].offset + records.len() as u64);
+        Stretch { partition, from, next, records }
+    };
+    let mut rooms = Vec::new();
+    for (partition, size) in [(10, 1), (11, 7), (12, 300)] {
+        let (room, log) = new_log(partition).await;
+        for batch in log.leak().chunks(size) {
+            let Stretch { from, next, records, .. } = stretch(partition, batch);
+            store.fold(partition, from, next, records).await.expect("folded");
         }
-        let history = chat.store.history(&room, Window::Newest, 1_000).await.expect("read").expect("a page");
-        let pins = chat.store.pins(&room).await.expect("read").pins;
-        results.push((history, archive(&*chat.store, &room).await, pins));
+        rooms.push(room);
+    }
+    let ((one, log), (other, also)) = (new_log(13).await, new_log(14).await);
+    // The same offsets, together and once apart.
+    for (n, (batch, also)) in log.leak().chunks(7).zip(also.leak().chunks(7)).enumerate() {
+        let stretches = [stretch(13, batch), stretch(14, also)];
+        if n == 3 {
+            store.fold_together(&stretches[..1]).await.expect("folded");
+            store.fold_together(&stretches[1..]).await.expect("folded");
+        } else {
+            store.fold_together(&stretches).await.expect("folded");
+        }
+    }
+    rooms.extend([one, other]);
+    let mut results = Vec::new();
+    for room in &rooms {
+        let history = store.history(room, Window::Newest, 1_000).await.expect("read").expect("a page");
+        let pins = store.pins(room).await.expect("read").pins;
+        results.push((history, archive(&**store, room).await, pins));
     }
     assert!(results[0].0.messages.len() > 100 && !results[0].2.is_empty());
-    assert_eq!(results[0], results[1], "one by one and by sevens");
-    assert_eq!(results[0], results[2], "one by one and all at once");
+    for (result, how) in results[1..].iter().zip(["by sevens", "all at once", "together", "together as the second"]) {
+        assert_eq!(&results[0], result, "one by one and {how}");
+    }
+}
+
+pub async fn partitions_are_folded_together_or_not_at_all(place: &Place) {
+    let chat = Chat::new(place.open().await).await;
+    let store = &chat.store;
+    let other = room(&**store, "coffee", Visibility::Public, PARTITION + 1).await;
+    let nobody = super::chat::new_account("nobody", "Nobody").user;
+    let tea = placed(0, vec![chat.post(&chat.ada, "tea")]);
+    let coffee = placed(0, vec![post(other.id, &chat.lin, MessageId::new(), "coffee")]);
+    let bad = placed(0, vec![post(other.id, &nobody, MessageId::new(), "who?")]);
+    let both = async |(from, coffee): (u64, &[Placed])| {
+        let tea = Stretch { partition: PARTITION, from: 0, next: 1, records: &tea };
+        let coffee = Stretch { partition: PARTITION + 1, from, next: from + 1, records: coffee };
+        store.fold_together(&[tea, coffee]).await
+    };
+
+    let moved = both((4, &coffee)).await;
+    assert!(matches!(moved, Err(FoldError::Moved { actual: 0 })), "{moved:?}");
+    let poison = both((0, &bad)).await;
+    assert!(matches!(poison, Err(FoldError::Poison { .. })), "{poison:?}");
+    assert_eq!(store.progress(PARTITION).await.expect("read"), 0);
+    assert!(newest(&**store, &chat.room).await.messages.is_empty());
+
+    both((0, &coffee)).await.expect("folded");
+    let again = both((0, &coffee)).await;
+    assert!(matches!(again, Err(FoldError::Moved { actual: 1 })), "{again:?}");
+    assert_eq!(bodies(&newest(&**store, &chat.room).await), ["tea"]);
+    assert_eq!(bodies(&newest(&**store, &other).await), ["coffee"]);
+    assert_eq!(
+        [store.progress(PARTITION).await.expect("read"), store.progress(PARTITION + 1).await.expect("read")],
+        [1, 1]
+    );
 }

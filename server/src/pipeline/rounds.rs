@@ -1,0 +1,129 @@
+//! The usual way to fold: what all partitions of this node have at a moment goes
+//! into the store in one transaction, since what a transaction costs is hardly
+//! its rows. What does not go in so is left to [`super::persist`], which looks
+//! partition by partition for what is wrong.
+
+use crate::{
+    log::{Assigned, BATCH_BYTES, BATCH_ENTRIES, Entry},
+    store::{Placed, Store, Stretch},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+use tokio_util::task::AbortOnDropHandle;
+
+/// While records keep coming, a round begins so long after the one before it. The first after a rest waits for nothing.
+const GATHER: Duration = Duration::from_millis(10);
+/// So many at a time: who comes while one is under way need not wait for its end.
+const UNDER_WAY: usize = 2;
+/// Partitions that wait for a round. Full: they wait for a place.
+const WAITING: usize = 64;
+/// Whoever has so many entries fills a transaction alone.
+pub(super) const ENOUGH: usize = BATCH_ENTRIES / 2;
+
+/// A partition that has something to be folded.
+pub(super) struct Part {
+    /// Where it comes from. More is taken from there when the round begins.
+    pub(super) assigned: Assigned,
+    /// Where the partition's progress was left.
+    pub(super) from: u64,
+    /// What is to be folded; not empty.
+    pub(super) entries: Vec<Entry>,
+}
+
+impl Part {
+    fn bytes(&self) -> usize {
+        self.entries.iter().map(|entry| entry.payload.len()).sum()
+    }
+
+    /// Adds what has come meanwhile, as long as it is not enough: what comes is a batch itself.
+    pub(super) fn fill(&mut self) {
+        let mut bytes = self.bytes();
+        while self.entries.len() < ENOUGH
+            && bytes < BATCH_BYTES / 2
+            && let Ok(more) = self.assigned.entries.try_recv()
+        {
+            bytes += more.iter().map(|entry| entry.payload.len()).sum::<usize>();
+            self.entries.extend(more);
+        }
+    }
+
+    /// The offset after the last entry.
+    pub(super) fn next(&self) -> u64 {
+        self.entries.last().map_or(self.from, |entry| entry.offset + 1)
+    }
+}
+
+/// A part, and whether it was folded.
+type Back = oneshot::Sender<(Part, bool)>;
+
+/// Folds rounds until it is dropped.
+pub(super) struct Rounds {
+    waiting: mpsc::Sender<(Part, Back)>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Rounds {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        let (waiting, parts) = mpsc::channel(WAITING);
+        Self { waiting, _task: AbortOnDropHandle::new(tokio::spawn(run(store, parts))) }
+    }
+
+    /// Folds it in the next round. Back comes what was taken, and whether all of it is in the store now; `None`: the
+    /// rounds have ended.
+    pub(super) async fn fold(&self, part: Part) -> Option<(Part, bool)> {
+        let (back, folded) = oneshot::channel();
+        self.waiting.send((part, back)).await.ok()?;
+        folded.await.ok()
+    }
+}
+
+async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<(Part, Back)>) {
+    let mut under_way = JoinSet::new();
+    let mut begun: Option<Instant> = None;
+    while let Some(first) = waiting.recv().await {
+        if let Some(begun) = begun {
+            sleep_until(begun + GATHER).await;
+        }
+        while under_way.len() >= UNDER_WAY {
+            under_way.join_next().await;
+        }
+        begun = Some(Instant::now());
+        let (mut round, mut entries, mut bytes) = (Vec::new(), 0, 0);
+        let mut next = Some(first);
+        while let Some((mut part, back)) = next {
+            part.fill();
+            (entries, bytes) = (entries + part.entries.len(), bytes + part.bytes());
+            round.push((part, back));
+            next = if entries < BATCH_ENTRIES && bytes < BATCH_BYTES { waiting.try_recv().ok() } else { None };
+        }
+        under_way.spawn(fold(store.clone(), round));
+    }
+}
+
+async fn fold(store: Arc<dyn Store>, round: Vec<(Part, Back)>) {
+    // What has a record that cannot be read is no part of it.
+    let decode = |(part, _): &(Part, Back)| part.entries.iter().map(Placed::decode).collect::<Result<Vec<_>, _>>().ok();
+    let records: Vec<Option<Vec<Placed>>> = round.iter().map(decode).collect();
+    let mut stretches = Vec::with_capacity(round.len());
+    for ((part, _), records) in round.iter().zip(&records) {
+        if let Some(records) = records {
+            stretches.push(Stretch { partition: part.assigned.partition, from: part.from, next: part.next(), records });
+        }
+    }
+    // Everywhere in one order, so that two nodes never wait for each other.
+    stretches.sort_unstable_by_key(|stretch| stretch.partition);
+    let folded = match store.fold_together(&stretches).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::debug!(%error, partitions = stretches.len(), "a round was not folded");
+            false
+        }
+    };
+    for ((part, back), records) in round.into_iter().zip(records) {
+        let _ = back.send((part, folded && records.is_some()));
+    }
+}
