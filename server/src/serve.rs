@@ -40,7 +40,7 @@ const EMBEDDED_PARTITIONS: u32 = 1;
 /// How long its log keeps what the store and the rings have: as Kafka does if nothing else is said.
 const EMBEDDED_LOG_KEEPS: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Partitions of a topic that we make: what a cluster's consumers can be spread over.
-const CLUSTER_PARTITIONS: u32 = 64;
+const CLUSTER_PARTITIONS: u32 = 16;
 /// How long the store may take at the start to fold what a crash left in the log.
 const CATCH_UP_AT_START: Duration = Duration::from_secs(60);
 /// Clients are asked to come back elsewhere, spread over this.

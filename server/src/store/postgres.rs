@@ -25,6 +25,22 @@ macro_rules! json_of_reactions {
     };
 }
 
+/// The postings of the messages of `x`, and whether each is deleted; nothing if it has become too old.
+///
+/// Each looked up by itself: for a plan that is made while the table is small, and kept while it grows, all of it read
+/// and hashed would look best.
+macro_rules! postings_of_x {
+    () => {
+        "select e.room, e.message, e.epoch, e.offset_no, e.body, m.deleted
+         from x
+         cross join lateral (
+             select * from events e
+             where e.room = x.room and e.message = x.message and e.kind = 'message_posted' limit 1
+         ) e
+         left join messages m on m.room = e.room and m.id = e.message"
+    };
+}
+
 /// Each room of `x` with its chain, and whether the archive has events between the chain's end and `x`'s place: the
 /// version before, which knows no chains, has written them.
 macro_rules! chains_of_x {
@@ -35,7 +51,7 @@ macro_rules! chains_of_x {
                     where e.room = x.room and (e.epoch, e.offset_no) < (x.epoch, x.offset_no)
                       and (e.epoch, e.offset_no) > (coalesce(c.last_epoch, 0), coalesce(c.last_offset, 0))
                 ) as gap
-         from x left join chains c on c.room = x.room"
+         from x left join lateral (select * from chains c where c.room = x.room limit 1) c on true"
     };
 }
 

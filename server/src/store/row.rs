@@ -108,17 +108,6 @@ macro_rules! not_forgotten {
 }
 pub(super) use not_forgotten;
 
-/// The postings of the messages of `x`, and whether each is deleted; nothing if it has become too old.
-macro_rules! postings_of_x {
-    () => {
-        "select e.room, e.message, e.epoch, e.offset_no, e.body, m.deleted
-         from x
-         join events e on e.room = x.room and e.message = x.message and e.kind = 'message_posted'
-         left join messages m on m.room = e.room and m.id = e.message"
-    };
-}
-pub(super) use postings_of_x;
-
 /// What a member `m` is. Moderators are kept beside the role: the version before has no word for them.
 macro_rules! role_word {
     () => {

@@ -23,6 +23,16 @@ macro_rules! json_of_reactions {
 
 /// Each room of `x` with its chain, and whether the archive has events between the chain's end and `x`'s place: the
 /// version before, which knows no chains, has written them.
+/// The postings of the messages of `x`, and whether each is deleted; nothing if it has become too old.
+macro_rules! postings_of_x {
+    () => {
+        "select e.room, e.message, e.epoch, e.offset_no, e.body, m.deleted
+         from x
+         join events e on e.room = x.room and e.message = x.message and e.kind = 'message_posted'
+         left join messages m on m.room = e.room and m.id = e.message"
+    };
+}
+
 macro_rules! chains_of_x {
     () => {
         "select x.room, c.first_epoch, c.first_offset, c.last_epoch, c.last_offset, c.events, c.digest,

@@ -5,7 +5,7 @@ use super::Connection;
 use crate::store::{
     Stretch,
     chain::Link,
-    row::{ChainRow, NewEvent, NewMessage, not_forgotten, postings_of_x, signed},
+    row::{ChainRow, NewEvent, NewMessage, not_forgotten, signed},
     search::{IndexedText, NewTerms},
 };
 use std::fmt::Write;

@@ -36,7 +36,7 @@ use super::{Adapter, Connection, Row, bulk, lookup, migrations};
 use crate::store::{
     Account, AccountMade, EventPage, FileRow, FoldError, Found, InviteRow, NewAccount, NewFile, NewInvite, NewRoom,
     NewSession, Placed, PostedRow, RoomKey, RoomRow, Rotation, Search, Store, StoreError, Stretch, Window,
-    failure::within, row::postings_of_x,
+    failure::within,
 };
 use app::{
     backend::Member,
