@@ -87,9 +87,7 @@ pub(super) async fn connect(
     hub.spawn_until_stop(async move {
         // What a handshake needs is much more than what a socket does: it ends here.
         let Some(socket) = socket_of(upgrade).await else { return };
-        web.hub.clone().spawn_until_stop(async move {
-            serve(web, socket, verified, place).await;
-        });
+        web.hub.clone().spawn_until_stop(serve(web, socket, verified, place));
     });
     let mut answer = Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
@@ -134,7 +132,7 @@ async fn serve(web: Web, (socket, early): (TcpStream, Vec<u8>), verified: Option
     let connection = Arc::new(connection.in_place(place));
     web.hub.connected(&connection);
     // Between the handshake's check and this line the session may have ended, and nobody would have closed this one.
-    close_if_ended(&web, &connection).await;
+    Box::pin(close_if_ended(&web, &connection)).await;
     connection
         .send_frame(&ServerFrame::Hello { version: env!("CARGO_PKG_VERSION").into(), heartbeat_ms: HEARTBEAT_MS });
     let expires_in = verified.as_ref().map(|v| Duration::from_millis((v.expires_at - now()).max(0) as u64));
@@ -151,7 +149,7 @@ async fn serve(web: Web, (socket, early): (TcpStream, Vec<u8>), verified: Option
         connection.close(why);
     }
     if let Some(last) = end.frame() {
-        say_goodbye(&connection, &last).await;
+        Box::pin(say_goodbye(&connection, &last)).await;
     }
     connection.ended();
 }

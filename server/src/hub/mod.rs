@@ -43,7 +43,7 @@ use connection::encode;
 pub use connection::{Close, Connection};
 use connections::Connections;
 pub use room::Since;
-use room::{RoomTask, ToRoom};
+use room::{Newcomer, RoomTask, ToRoom};
 use rooms::{Rooms, Watched};
 
 /// How many messages wait for a room's task. What comes then is a hole, and holes are repaired.
@@ -159,6 +159,8 @@ impl Hub {
     /// Runs `work`, a socket's, until it ends or the hub does.
     pub(crate) fn spawn_until_stop(&self, work: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
+        // In a box: what wraps it would hold room for it three times.
+        let work = Box::pin(work);
         self.tasks.spawn(async move {
             stop.run_until_cancelled(work).await;
         });
@@ -238,7 +240,10 @@ impl Hub {
             connection.send_frame(&ServerFrame::Resync { room: room.id, reason: ResyncReason::Epoch });
             return Ok(());
         }
-        let subscribe = || ToRoom::Subscribe { connection: connection.clone(), since, member, room: room.clone() };
+        let subscribe = || {
+            let newcomer = Newcomer { connection: connection.clone(), since, member, room: room.clone() };
+            ToRoom::Subscribe(Box::new(newcomer))
+        };
         let mut message = subscribe();
         loop {
             let queue = self.room(room);

@@ -33,6 +33,11 @@ const KEPT_BYTES: usize = 768 * 1024;
 /// Who only counts what is new hears of it at once where it was quiet, and no more often than this: most sockets are in
 /// many rooms and show one of them.
 const COUNTED_EVERY: Duration = Duration::from_secs(1);
+/// A room in which much happens is written to no more often than this, times its watchers, so that a write has more than
+/// one event: what a write costs is hardly what is in it. What comes after a rest does not wait.
+const PACE_A_SOCKET: Duration = Duration::from_micros(100);
+/// Nobody sees more than this.
+const PACE_MOST: Duration = Duration::from_millis(10);
 /// What a frame has besides its payload, about.
 const FRAME_BYTES: usize = 150;
 /// A room that nobody watches is forgotten after this: a reload comes back to a warm room.
@@ -64,16 +69,7 @@ impl Since {
 /// What a room's task is told.
 pub enum ToRoom {
     /// Somebody who may read watches.
-    Subscribe {
-        /// Who.
-        connection: Arc<Connection>,
-        /// From where on.
-        since: Since,
-        /// Whether they are a member, or may read because anyone may.
-        member: bool,
-        /// The room, as whoever checked that knows it.
-        room: RoomRow,
-    },
+    Subscribe(Box<Newcomer>),
     /// The connection watches no more.
     Unsubscribe(u64),
     /// From the fan-out.
@@ -84,6 +80,18 @@ pub enum ToRoom {
     Typing(String),
     /// Who is here has changed: ready frames.
     Present(Vec<Frame>),
+}
+
+/// Somebody who may read and wants to watch.
+pub struct Newcomer {
+    /// Who.
+    pub connection: Arc<Connection>,
+    /// From where on.
+    pub since: Since,
+    /// Whether they are a member, or may read because anyone may.
+    pub member: bool,
+    /// The room, as whoever checked that knows it.
+    pub room: RoomRow,
 }
 
 struct Watcher {
@@ -119,6 +127,8 @@ pub struct RoomTask {
     uncounted: Batch,
     /// … and when they were sent something last.
     counted: Option<Instant>,
+    /// When those who read along were sent something last.
+    written: Option<Instant>,
     passing: Passing,
     /// The messages that kept events post: a retry that got into the log a second time is dropped.
     posted: HashSet<MessageId>,
@@ -147,6 +157,7 @@ impl RoomTask {
             unsent: Batch::default(),
             uncounted: Batch::default(),
             counted: None,
+            written: None,
             passing: Passing::default(),
             posted: HashSet::new(),
             base: Position::START,
@@ -172,46 +183,41 @@ impl RoomTask {
         }
         let mut idle_since: Option<Instant> = None;
         loop {
-            let message = if self.watchers.is_empty() {
-                let until = *idle_since.get_or_insert_with(Instant::now) + LINGER;
-                if Instant::now() >= until {
-                    break;
-                }
-                match tokio::time::timeout_at(until, self.inbox.recv()).await {
-                    Ok(message) => message,
-                    Err(_) => break,
-                }
-            } else {
-                idle_since = None;
-                match self.counted.filter(|_| !self.uncounted.is_empty()) {
-                    None => self.inbox.recv().await,
-                    Some(last) => match tokio::time::timeout_at(last + COUNTED_EVERY, self.inbox.recv()).await {
-                        Ok(message) => message,
-                        Err(_) => {
-                            self.send_uncounted().await;
-                            continue;
-                        }
-                    },
-                }
+            idle_since = self.watchers.is_empty().then(|| idle_since.unwrap_or_else(Instant::now));
+            let idle_until = idle_since.map(|since| since + LINGER);
+            // A message that is there would come before a deadline that has passed.
+            if idle_until.is_some_and(|until| Instant::now() >= until) {
+                break;
+            }
+            let until = [idle_until, self.unsent_at(), self.uncounted_at()].into_iter().flatten().min();
+            let message = match until {
+                Some(until) => tokio::time::timeout_at(until, self.inbox.recv()).await,
+                None => Ok(self.inbox.recv().await),
             };
             match message {
-                Some(message) => self.handle(message).await,
-                None => break,
+                Ok(Some(message)) => self.handle(message).await,
+                Ok(None) => break,
+                Err(_) => {}
             }
             for _ in 1..Batch::MAX_EVENTS {
                 let Ok(message) = self.inbox.try_recv() else { break };
                 self.handle(message).await;
             }
-            self.send_unsent().await;
+            if self.unsent_at().is_some_and(|at| Instant::now() >= at) {
+                self.send_unsent().await;
+            }
             self.send_passing().await;
+            if self.uncounted_at().is_some_and(|at| Instant::now() >= at) {
+                self.send_uncounted().await;
+            }
         }
         // In this order: a new task of the room can only come after the closing, and its watching must stand.
         self.sources.fanout.unwatch(self.room.id).await;
         self.inbox.close();
         // Who came just before the door was closed starts over, with a new task.
         while let Some(message) = self.inbox.recv().await {
-            if let ToRoom::Subscribe { connection, .. } = message {
-                self.resync(&connection, ResyncReason::TooOld);
+            if let ToRoom::Subscribe(newcomer) = message {
+                self.resync(&newcomer.connection, ResyncReason::TooOld);
             }
         }
     }
@@ -223,19 +229,15 @@ impl RoomTask {
             self.send_passing().await;
         }
         match message {
-            ToRoom::Subscribe { connection, since, member, room } => {
-                if room.changed > self.room.changed {
-                    self.room = room;
-                }
-                self.subscribe(connection, since, member).await;
-            }
+            // What is rare is apart: a room at rest need not hold what it takes.
+            ToRoom::Subscribe(newcomer) => Box::pin(self.subscribe(*newcomer)).await,
             ToRoom::Unsubscribe(id) => drop(self.watchers.remove(&id)),
             ToRoom::Event(event) => self.event(event).await,
             ToRoom::Head(top) => {
                 // Whose end was not told, for the queue was full.
                 self.watchers.retain(|_, w| !w.connection.is_over());
                 match self.head {
-                    Some(head) if top > head => self.repair(head, top).await,
+                    Some(head) if top > head => Box::pin(self.repair(head, top)).await,
                     Some(_) => {}
                     None => self.told = self.told.max(Some(top)),
                 }
@@ -321,7 +323,7 @@ impl RoomTask {
             self.hear(&event).await;
         } else {
             metrics::counter!("partyline_holes_total").increment(1);
-            self.repair(head, event.at).await;
+            Box::pin(self.repair(head, event.at)).await;
         }
     }
 
@@ -433,10 +435,23 @@ impl RoomTask {
             }
             self.uncounted.add(&batch);
         }
+        self.written = Some(Instant::now());
         self.send(batch, false).await;
-        if self.uncounted.is_full() || self.counted.is_none_or(|last| last.elapsed() >= COUNTED_EVERY) {
+        if self.uncounted.is_full() {
             self.send_uncounted().await;
         }
+    }
+
+    /// When what is unsent goes out, if anything is.
+    fn unsent_at(&self) -> Option<Instant> {
+        let watchers = u32::try_from(self.watchers.len()).unwrap_or(u32::MAX);
+        let pace = PACE_A_SOCKET.saturating_mul(watchers).min(PACE_MOST);
+        due(&self.unsent, self.written, pace)
+    }
+
+    /// When those who only count are sent what they have not been, if there is anything.
+    fn uncounted_at(&self) -> Option<Instant> {
+        due(&self.uncounted, self.counted, COUNTED_EVERY)
     }
 
     async fn send_passing(&mut self) {
@@ -471,7 +486,10 @@ impl RoomTask {
         });
     }
 
-    async fn subscribe(&mut self, connection: Arc<Connection>, since: Since, member: bool) {
+    async fn subscribe(&mut self, Newcomer { connection, since, member, room }: Newcomer) {
+        if room.changed > self.room.changed {
+            self.room = room;
+        }
         if connection.is_over() {
             return;
         }
@@ -562,3 +580,8 @@ impl RoomTask {
 }
 
 const NO_MEMBER: &str = "only members of this room may read it, and you are none now";
+
+/// When a batch goes out, `pace` after the one before it; `None`: there is nothing in it.
+fn due(batch: &Batch, before: Option<Instant>, pace: Duration) -> Option<Instant> {
+    (!batch.is_empty()).then(|| before.map_or_else(Instant::now, |before| before + pace))
+}
