@@ -173,6 +173,10 @@ impl Server {
                 catch_up(&*log, &*store).await?;
             }
             service.seed().await.context("making the room #welcome")?;
+            if let Mode::Embedded { .. } = config.mode {
+                let (learning, stop) = (service.clone().posts_alone(), stop_parts.clone());
+                parts.spawn(async move { stop.run_until_cancelled(learning).await });
+            }
             if !store.has_admin().await.context("looking for an administrator")? {
                 admin_link = Some(format!("{}/register?admin={}", origins.first(), auth.admin_token()));
             }

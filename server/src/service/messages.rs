@@ -92,7 +92,8 @@ impl Service {
         };
         let event = KnownEvent::MessagePosted { message };
         if new.id.is_none() {
-            // Nobody else can know this id.
+            // Nobody else can know this id yet.
+            self.once.is_new(room.id, id);
             let at = self.append(&room, author, id.0, event).await?;
             return Ok(Posted { id, at, repeated: false });
         }

@@ -25,7 +25,7 @@ use app::{
 };
 use async_trait::async_trait;
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -43,6 +43,7 @@ mod messages;
 mod once;
 mod people;
 mod pins;
+mod posted;
 mod retries;
 mod roles;
 mod rooms;
@@ -54,6 +55,7 @@ mod welcome;
 pub use access::Access;
 pub use files::Upload;
 use known::Rooms;
+use posted::PostedIds;
 use roles::{Roles, Standing};
 
 /// How long a node trusts what it knows of a room or a role without asking again. Changes are told to every node at
@@ -110,6 +112,7 @@ impl Service {
         let once = once::Once {
             log: log.clone(),
             asked: asked::Asked::new(store.clone()),
+            alone: OnceLock::new(),
             fanout: fanout.clone(),
             watch,
             epoch,
@@ -133,6 +136,16 @@ impl Service {
             searching: tokio::sync::Semaphore::new(SEARCHING),
             uploading: Arc::new(tokio::sync::Semaphore::new(files::UPLOAD_MEMORY_KIB)),
             epoch,
+        }
+    }
+
+    /// This process takes all posts of the log, from now on. It learns which there were, and then knows by itself which
+    /// are new.
+    pub fn posts_alone(self: Arc<Self>) -> impl Future<Output = ()> {
+        self.once.alone.get_or_init(PostedIds::default);
+        async move {
+            let Some(ids) = self.once.alone.get() else { return };
+            ids.learn(&*self.store, &self.once.watch, self.log.partitions()).await;
         }
     }
 

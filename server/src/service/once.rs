@@ -6,7 +6,7 @@
 //! again; the log took long), the log decides: what it has is looked for before
 //! the message is appended, and who was first is looked up after it.
 
-use super::{append, asked::Asked, not_appended, retries::Done, tail::Tails};
+use super::{append, asked::Asked, not_appended, posted::PostedIds, retries::Done, tail::Tails};
 use crate::{
     fanout::{
         Fanout,
@@ -21,7 +21,7 @@ use app::{
     model::{MessageId, Position, RoomId},
 };
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -53,6 +53,8 @@ const COVER_PATIENCE: Duration = Duration::from_millis(300);
 pub struct Once {
     pub log: Arc<dyn Log>,
     pub asked: Asked,
+    /// Where this process takes all posts.
+    pub alone: OnceLock<PostedIds>,
     pub fanout: Arc<dyn Fanout>,
     pub watch: Arc<Watch>,
     pub epoch: u32,
@@ -94,6 +96,11 @@ impl Once {
         if let Err(e) = said {
             tracing::debug!(error = %e, "a claim was not settled: a retry finds out by itself");
         }
+    }
+
+    /// For certain, no message was ever posted under this id. From now on it is known.
+    pub fn is_new(&self, room: RoomId, id: MessageId) -> bool {
+        self.alone.get().is_some_and(|ids| ids.note(room, id))
     }
 
     fn store_is_away(&self) -> bool {
@@ -154,7 +161,11 @@ impl Post<'_> {
         let once = self.once;
         // Asked before the store, too: what it had not yet then, it may have by the time that the claim is judged.
         let held = once.claims_hold(self.room.partition);
-        let (claimed, stored) = tokio::join!(self.claim(), once.stored(self.room.id, self.id));
+        let (claimed, stored) = if once.is_new(self.room.id, self.id) {
+            (self.claim().await, Ok(None))
+        } else {
+            tokio::join!(self.claim(), once.stored(self.room.id, self.id))
+        };
         if let Ok(Some(done)) = stored {
             return self.repeated(done);
         }

@@ -461,6 +461,12 @@ pub trait Store: People {
     async fn posted(&self, room: RoomId, id: MessageId) -> Result<Option<PostedRow>, StoreError> {
         Ok(self.posted_among(&[(room, id)]).await?.remove(&(room, id)))
     }
+    /// Messages that were posted, in the order of rooms and ids, those after this one; so many at most.
+    async fn posted_after(
+        &self,
+        last: Option<(RoomId, MessageId)>,
+        limit: u32,
+    ) -> Result<Vec<(RoomId, MessageId)>, StoreError>;
     /// The position of the room's last event in the archive; [`Position::START`] if there is none.
     async fn head(&self, room: &RoomRow) -> Result<Position, StoreError>;
     /// Rooms that keep their messages for some time and were not looked at since `now`, so many at most: each is told to

@@ -35,7 +35,7 @@ macro_rules! postings_of_x {
          from x
          cross join lateral (
              select * from events e
-             where e.room = x.room and e.message = x.message and e.kind = 'message_posted' limit 1
+             where e.room = x.room and e.message = x.message and e.kind = 'message_posted' offset 0
          ) e
          left join messages m on m.room = e.room and m.id = e.message"
     };

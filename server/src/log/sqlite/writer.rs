@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a group's commit may stay in memory only.
 const COMMITS_EVERY: Duration = Duration::from_secs(1);
-/// Rows of one insert, largest first: few enough texts that each is prepared once, few enough statements that a
-/// thousand rows cost little more than their bytes.
-const ROWS_AT_ONCE: [usize; 4] = [64, 16, 4, 1];
+/// Most rows of one insert. Fewer go in one too, up to [`EXACTLY`], or as often as that: few enough texts that each is
+/// prepared once, few enough statements that a thousand rows cost little more than their bytes.
+const ROWS_AT_ONCE: usize = 64;
+const EXACTLY: usize = 16;
 
 /// An entry that waits to be written, and who waits for it.
 pub(super) struct Append {
@@ -62,8 +63,17 @@ impl Failure {
 fn disk_is_full(error: &sqlx::Error) -> bool {
     const FULL: i64 = 13;
     const SHMSIZE: i64 = 4874;
-    let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i64>().ok());
-    code.is_some_and(|code| code & 0xff == FULL || code == SHMSIZE)
+    code(error).is_some_and(|code| code & 0xff == FULL || code == SHMSIZE)
+}
+
+/// `SQLITE_BUSY`: somebody else is writing.
+fn is_locked(error: &sqlx::Error) -> bool {
+    const BUSY: i64 = 5;
+    code(error).is_some_and(|code| code & 0xff == BUSY)
+}
+
+fn code(error: &sqlx::Error) -> Option<i64> {
+    error.as_database_error()?.code()?.parse().ok()
 }
 
 impl Writer {
@@ -145,11 +155,7 @@ impl Writer {
             .collect();
         // In the table's order, so that each page is touched once.
         rows.sort_unstable_by_key(|(place, _)| *place);
-        let written = insert(&mut self.db, &rows).await.map_err(Failure::Before);
-        let committed = match written {
-            Ok(()) => sqlx::query("commit").execute(&mut self.db).await.map(|_| ()).map_err(Failure::Commit),
-            Err(failure) => Err(failure),
-        };
+        let committed = insert(&mut self.db, &rows).await;
         if committed.is_err() {
             // SQLite may have rolled back by itself; then this has nothing to do and says so.
             let _ = sqlx::query("rollback").execute(&mut self.db).await;
@@ -221,21 +227,30 @@ impl Writer {
     }
 }
 
-/// Begins a transaction and inserts rows.
-async fn insert(db: &mut SqliteConnection, mut rows: &[(i64, &Bytes)]) -> Result<(), sqlx::Error> {
-    // With the first rows: one way to the connection's thread and back for both.
+/// Inserts rows in a transaction. It begins with the first and is committed with the last: a way to the connection's
+/// thread and back costs more than a row.
+async fn insert(db: &mut SqliteConnection, mut rows: &[(i64, &Bytes)]) -> Result<(), Failure> {
     let mut begin = "begin immediate; ";
-    for size in ROWS_AT_ONCE {
-        while rows.len() >= size {
-            let (now, later) = rows.split_at(size);
-            let mut insert = QueryBuilder::<Sqlite>::new(std::mem::take(&mut begin));
-            insert.push("insert into entries (place, checksum, payload) ");
-            insert.push_values(now, |mut row, (place, payload)| {
-                row.push_bind(*place).push_bind(examine::checksum(payload)).push_bind(&payload[..]);
-            });
-            insert.build().execute(&mut *db).await?;
-            rows = later;
+    while !rows.is_empty() {
+        let size = match rows.len() {
+            ROWS_AT_ONCE.. => ROWS_AT_ONCE,
+            few if few <= EXACTLY => few,
+            _ => EXACTLY,
+        };
+        let (now, later) = rows.split_at(size);
+        let mut insert = QueryBuilder::<Sqlite>::new(std::mem::take(&mut begin));
+        insert.push("insert into entries (place, checksum, payload) ");
+        insert.push_values(now, |mut row, (place, payload)| {
+            row.push_bind(*place).push_bind(examine::checksum(payload)).push_bind(&payload[..]);
+        });
+        let last = later.is_empty();
+        if last {
+            insert.push("; commit");
         }
+        // Who commits has the lock: where somebody else has it, nothing was written.
+        let failed = |e| if last && !is_locked(&e) { Failure::Commit(e) } else { Failure::Before(e) };
+        insert.build().execute(&mut *db).await.map_err(failed)?;
+        rows = later;
     }
     Ok(())
 }

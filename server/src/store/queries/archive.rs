@@ -124,6 +124,25 @@ pub(super) async fn posted_among(
     Ok(first)
 }
 
+pub(super) async fn posted_after(
+    conn: &mut Connection,
+    last: Option<(RoomId, MessageId)>,
+    limit: u32,
+) -> Result<Vec<(RoomId, MessageId)>, StoreError> {
+    let (room, id) = last.map_or((Uuid::nil(), Uuid::nil()), |(room, id)| (room.0, id.0));
+    // An edit has the id of what it edits.
+    let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
+        "select distinct room, message from events
+         where message is not null and (room, message) > ($1, $2) order by room, message limit $3",
+    )
+    .bind(room)
+    .bind(id)
+    .bind(i64::from(limit))
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|(room, id)| (RoomId(room), MessageId(id))).collect())
+}
+
 /// Where the archive has a message's posting, and whose it is, whatever the projection says.
 pub(super) async fn posted_in_archive(
     conn: &mut Connection,

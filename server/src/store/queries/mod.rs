@@ -276,6 +276,14 @@ impl Store for Adapter {
         within(async { archive::posted_among(&mut *self.reader().await?, asked).await }).await
     }
 
+    async fn posted_after(
+        &self,
+        last: Option<(RoomId, MessageId)>,
+        limit: u32,
+    ) -> Result<Vec<(RoomId, MessageId)>, StoreError> {
+        within(async { archive::posted_after(&mut *self.reader().await?, last, limit).await }).await
+    }
+
     async fn head(&self, room: &RoomRow) -> Result<Position, StoreError> {
         within(async { archive::head(&mut *self.reader().await?, room.id).await }).await
     }
