@@ -317,10 +317,12 @@ async fn adapters(config: &Config) -> anyhow::Result<Adapters> {
                 store::postgres::PostgresStore::connect(database),
                 fanout::redis::RedisFanout::connect(redis),
             );
+            let fanout = fanout.context("Redis (REDIS_URL)")?;
+            fanout.greet().await;
             Adapters {
                 log: Arc::new(log.context("Kafka (KAFKA_BROKERS)")?),
                 store: Arc::new(store.context("PostgreSQL (DATABASE_URL)")?),
-                fanout: Arc::new(fanout.context("Redis (REDIS_URL)")?),
+                fanout: Arc::new(fanout),
                 secret,
                 mode: "cluster",
             }

@@ -74,12 +74,16 @@ impl RedisFanout {
             let listener = Listener::start(client.clone(), keys.clone(), signals.clone(), lost).await?;
             let fanout = Self { keys, commands: Commands::new(client)?, listener, signals, claims };
             fanout.check().await?;
-            fanout.claims.greet(&fanout.commands, &fanout.keys).await?;
             Ok(fanout)
         };
         tokio::time::timeout(START, started)
             .await
             .unwrap_or_else(|_| Err(FanoutError(format!("no connection to Redis within {} s", START.as_secs()))))
+    }
+
+    /// For a node that is going to claim: whether this Redis remembers anything is known before its first claim.
+    pub async fn greet(&self) {
+        self.claims.greet(&self.commands, &self.keys).await;
     }
 
     /// One script call: that nothing is taken by a Redis that went back, the rings and the marker are one step. (In a

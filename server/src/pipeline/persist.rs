@@ -76,7 +76,11 @@ async fn partition(
     let _going = Going { health: health.clone(), partition: number };
     // Where the progress was left; unknown at first.
     let mut progress = None;
-    while let Some(entries) = lag.next(&*log, &mut assigned).await {
+    while let Some(mut entries) = lag.next(&*log, &mut assigned).await {
+        // Somebody else may have come further than what was read here.
+        if let Some(progress) = progress {
+            entries.retain(|entry| entry.offset >= progress);
+        }
         if entries.is_empty() {
             continue;
         }
@@ -277,5 +281,86 @@ impl Batch<'_> {
     fn stuck(&self, reason: &str) {
         tracing::error!(partition = self.partition, reason, "a partition stands still");
         self.health.stuck(PART, self.partition, true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::{
+        log::{Record, sqlite::SqliteLog},
+        store::{AccountMade, NewAccount, NewRoom, sqlite::SqliteStore},
+    };
+    use app::model::{KnownEvent, Message, MessageId, Position, RoomId, User, UserId, Visibility};
+    use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
+    use std::time::Duration;
+
+    fn post(room: RoomId, author: &User) -> bytes::Bytes {
+        let message = Message {
+            id: MessageId::new(),
+            at: Position::START,
+            author: author.clone(),
+            body: "tea".into(),
+            sent_at: 0,
+            edited_at: None,
+            deleted: false,
+            reply_to: None,
+            reactions: Vec::new(),
+            pinned: false,
+            replies: 0,
+        };
+        let (id, event) = (message.id.0, KnownEvent::MessagePosted { message }.into());
+        Record { v: 1, room, by: author.id, id, accepted_at: 0, event }.encode()
+    }
+
+    #[tokio::test]
+    async fn where_somebody_else_has_come_further_the_progress_does_not_go_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let log: Arc<dyn Log> = Arc::new(SqliteLog::open(dir.path(), 1).await.unwrap());
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(dir.path()).await.unwrap());
+        let (username, display_name) = ("ada".into(), "Ada".into());
+        let author = User { id: UserId::new(), username, display_name, guest: false, admin: false };
+        let account = NewAccount { user: author.clone(), password_hash: None, created_at: 0, only_first_admin: false };
+        assert_eq!(store.create_account(&account).await.unwrap(), AccountMade::Made);
+        let room = NewRoom {
+            id: RoomId::new(),
+            slug: "tea".into(),
+            name: "Tea".into(),
+            visibility: Visibility::Public,
+            partition: 0,
+            created_at: 0,
+        };
+        assert!(store.create_room(&room).await.unwrap());
+        let running = tokio::spawn(run(log.clone(), store.clone(), Health::default()));
+        let append = async || log.append(0, room.id, post(room.id, &author)).await.unwrap();
+        append().await;
+        while store.progress(0).await.unwrap() < 1 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+
+        // As another member that had it meanwhile, and this one's batches wait.
+        let options = SqliteConnectOptions::new().filename(dir.path().join("store.db"));
+        let mut other = options.connect().await.unwrap();
+        sqlx::raw_sql("begin immediate; update progress set next_offset = 8").execute(&mut other).await.unwrap();
+        for _ in 0..3 {
+            append().await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        sqlx::raw_sql("commit").execute(&mut other).await.unwrap();
+
+        while append().await < 8 {}
+        let folded = async {
+            loop {
+                match store.progress(0).await.unwrap() {
+                    9.. => break,
+                    progress => assert_eq!(progress, 8),
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), folded).await.unwrap();
+        assert!(!running.is_finished());
     }
 }

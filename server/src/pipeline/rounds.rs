@@ -7,6 +7,7 @@ use crate::{
     log::{Assigned, BATCH_BYTES, BATCH_ENTRIES, Entry},
     store::{Placed, Store, Stretch},
 };
+use app::model::{Event, KnownEvent};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -21,6 +22,9 @@ const GATHER: Duration = Duration::from_millis(10);
 const UNDER_WAY: usize = 2;
 /// Partitions that wait for a round. Full: they wait for a place.
 const WAITING: usize = 64;
+/// Records that are no posts are folded one by one: a part with more of them, or with one that clears a room of what is
+/// old, is for the partition's own time.
+const OTHERS: usize = 50;
 /// Whoever has so many entries fills a transaction alone.
 pub(super) const ENOUGH: usize = BATCH_ENTRIES / 2;
 
@@ -105,16 +109,15 @@ async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<(Part, Back)>) {
 }
 
 async fn fold(store: Arc<dyn Store>, round: Vec<(Part, Back)>) {
-    // What has a record that cannot be read is no part of it.
-    let decode = |(part, _): &(Part, Back)| part.entries.iter().map(Placed::decode).collect::<Result<Vec<_>, _>>().ok();
-    let records: Vec<Option<Vec<Placed>>> = round.iter().map(decode).collect();
+    // What has a record that cannot be read is no part of it, nor is what would keep the others waiting.
+    let decode = |part: &Part| part.entries.iter().map(Placed::decode).collect::<Result<Vec<_>, _>>().ok();
+    let records: Vec<_> = round.iter().map(|(part, _)| decode(part).filter(|records| is_light(records))).collect();
     let mut stretches = Vec::with_capacity(round.len());
     for ((part, _), records) in round.iter().zip(&records) {
         if let Some(records) = records {
             stretches.push(Stretch { partition: part.assigned.partition, from: part.from, next: part.next(), records });
         }
     }
-    // Everywhere in one order, so that two nodes never wait for each other.
     stretches.sort_unstable_by_key(|stretch| stretch.partition);
     let folded = match store.fold_together(&stretches).await {
         Ok(()) => true,
@@ -126,4 +129,15 @@ async fn fold(store: Arc<dyn Store>, round: Vec<(Part, Back)>) {
     for ((part, back), records) in round.into_iter().zip(records) {
         let _ = back.send((part, folded && records.is_some()));
     }
+}
+
+/// It takes little time to fold.
+fn is_light(records: &[Placed]) -> bool {
+    let others = || records.iter().filter(|placed| !is_post(placed));
+    let clears = |placed: &Placed| matches!(placed.record.event, Event::Known(KnownEvent::MessagesExpired { .. }, _));
+    others().count() <= OTHERS && !others().any(clears)
+}
+
+fn is_post(placed: &Placed) -> bool {
+    matches!(placed.record.event, Event::Known(KnownEvent::MessagePosted { .. }, _))
 }

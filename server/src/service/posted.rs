@@ -17,6 +17,8 @@ use std::{
 
 /// Ids in the first filter: 260 KiB. Each further one has twice as many.
 const FIRST: usize = 1 << 17;
+/// Most filters: 16 million ids, 35 MiB. What comes then is not known to be new.
+const FILTERS: usize = 7;
 /// How often a filter takes what is new for known.
 const FALSE_POSITIVES: f64 = 0.001;
 /// Ids that are read from the store at once.
@@ -46,6 +48,9 @@ impl Filters {
             return false;
         }
         if self.left == 0 {
+            if self.filters.len() == FILTERS {
+                return false;
+            }
             self.left = FIRST << self.filters.len();
             self.filters.push(BloomFilter::with_false_pos(FALSE_POSITIVES).expected_items(self.left));
         }
@@ -88,12 +93,13 @@ impl PostedIds {
                     }
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "the ids of older messages cannot be read yet");
+                    tracing::warn!(%error, "the ids of older messages cannot be read yet");
                     tokio::time::sleep(AGAIN).await;
                 }
             }
         }
         self.complete.store(true, Ordering::Release);
+        tracing::info!("the ids of all messages are known: the store need not be asked which are new");
     }
 }
 

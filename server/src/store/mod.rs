@@ -112,6 +112,13 @@ pub struct Stretch<'a> {
     pub records: &'a [Placed],
 }
 
+impl Stretch<'_> {
+    /// It leads forward, and has nothing that lies outside of it.
+    fn goes_on(&self) -> bool {
+        self.from <= self.next && self.records.iter().all(|placed| (self.from..self.next).contains(&placed.offset))
+    }
+}
+
 /// An account to be made.
 #[derive(Clone, Debug)]
 pub struct NewAccount {
@@ -371,7 +378,8 @@ pub trait Store: People {
     /// [`FoldError::Poison`] names the first record that cannot be applied (its room or person is not in the store, a
     /// text has NUL); nothing was folded.
     async fn fold(&self, partition: u32, from: u64, next: u64, records: &[Placed]) -> Result<(), FoldError>;
-    /// Folds stretches of different partitions in one transaction: all or none.
+    /// Folds stretches of different partitions, in their order, in one transaction: all or none. Where another transaction
+    /// has one of them just then, it may refuse at once rather than have the others wait.
     ///
     /// # Errors
     /// As [`Store::fold`], but not of which partition, and [`FoldError::Poison`] may name a record near the culprit: fold

@@ -148,6 +148,11 @@ async fn when_every_record_fails_none_is_buried_and_all_are_there_after(kind: Ki
     let database = Database::of(&installation).await;
     let ada = Person::register(&node.base, "ada").await;
     let room = ada.make_room("public").await;
+    until("the greeting is stored", async || {
+        let (_, page) = ada.get("/rooms/welcome/messages").await;
+        page["messages"].as_array().is_some_and(|messages| !messages.is_empty())
+    })
+    .await;
     // Something is wrong with the store, whatever is put into it.
     database.refuse("messages", "body", "%").await;
     let (mut sent, mut last) = (Vec::new(), Position::START);

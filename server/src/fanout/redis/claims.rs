@@ -46,11 +46,12 @@ impl RedisClaims {
     }
 
     /// Counts once, so that a Redis that remembers nothing is known for one before the first claim.
-    pub(super) async fn greet(&self, commands: &Commands, keys: &Keys) -> Result<(), FanoutError> {
+    pub(super) async fn greet(&self, commands: &Commands, keys: &Keys) {
         let mut ask = redis::pipe();
-        let (count,): (u64,) = commands.ask(ask.incr(keys.claims(), 1)).await?;
-        self.count(count);
-        Ok(())
+        match commands.ask::<(u64,)>(ask.incr(keys.claims(), 1)).await {
+            Ok((count,)) => self.count(count),
+            Err(_) => self.lose(),
+        }
     }
 
     fn count(&self, count: u64) {

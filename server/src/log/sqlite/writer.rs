@@ -247,7 +247,8 @@ async fn insert(db: &mut SqliteConnection, mut rows: &[(i64, &Bytes)]) -> Result
         if last {
             insert.push("; commit");
         }
-        // Who commits has the lock: where somebody else has it, nothing was written.
+        // Who commits has the lock: where somebody else has it, nothing was written. Of what else fails here it is not
+        // known where it did, so nobody is told that it is not there.
         let failed = |e| if last && !is_locked(&e) { Failure::Commit(e) } else { Failure::Before(e) };
         insert.build().execute(&mut *db).await.map_err(failed)?;
         rows = later;

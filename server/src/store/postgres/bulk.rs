@@ -12,10 +12,14 @@ use std::fmt::Write;
 use uuid::Uuid;
 
 /// Moves the progress of those partitions that have a row and are where they are said to be; these, with the epoch.
+/// Their rows are locked in one order everywhere, and none is waited for: it would hold up the others.
 pub(super) async fn advance(tx: &mut Connection, stretches: &[Stretch<'_>]) -> Result<Vec<(i64, i64)>, sqlx::Error> {
     sqlx::query_as(
-        "update progress p set next_offset = x.next
-         from unnest($1, $2, $3) as x (partition_no, at, next)
+        "with locked as materialized (
+             select partition_no from progress where partition_no = any($1) order by partition_no for update nowait
+         )
+         update progress p set next_offset = x.next
+         from unnest($1, $2, $3) as x (partition_no, at, next) join locked using (partition_no)
          where p.partition_no = x.partition_no and p.next_offset = x.at
          returning p.partition_no, (select epoch from meta)",
     )

@@ -31,8 +31,17 @@ pub(super) fn folded_to(epoch: i64, next: Option<i64>) -> Position {
 
 /// Moves the progress of partitions, all or none; the epoch that their records are of. None: 0.
 pub(super) async fn advance(conn: &mut Connection, stretches: &[Stretch<'_>]) -> Result<u32, FoldError> {
-    let moved =
-        if stretches.len() > 1 { bulk::advance(conn, stretches).await.map_err(StoreError::from)? } else { vec![] };
+    if let Some(stretch) = stretches.iter().find(|stretch| !stretch.goes_on()) {
+        let Stretch { partition, from, next, .. } = stretch;
+        return Err(StoreError::Broken(format!("partition {partition} does not go on from {from} to {next}")).into());
+    }
+    // One partition twice would be moved once, and taken for moved twice.
+    let apart = stretches.windows(2).all(|pair| pair[0].partition < pair[1].partition);
+    let moved = if stretches.len() > 1 && apart {
+        bulk::advance(conn, stretches).await.map_err(StoreError::from)?
+    } else {
+        Vec::new()
+    };
     let mut epoch = moved.first().map_or(0, |(_, epoch)| small(*epoch));
     // Those that have no row yet, and those that are not where they are said to be.
     for stretch in stretches.iter().filter(|s| moved.iter().all(|(partition, _)| *partition != i64::from(s.partition)))
