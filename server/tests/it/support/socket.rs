@@ -129,12 +129,16 @@ impl Socket {
         }
     }
 
-    /// The next posted message: its body, where it is, and where the event before it was.
+    /// The next posted message: its body, where it is, and where the event before it was, or before those others that came
+    /// between without a hole: somebody who joined, for example.
     pub async fn posted(&mut self) -> (String, Position, Option<Position>) {
+        let mut passed_over: Option<(Position, Option<Position>)> = None;
         loop {
             let frame = self.next_of("event").await;
             let at: Position = serde_json::from_value(frame["at"].clone()).unwrap();
-            let prev = serde_json::from_value(frame["prev"].clone()).unwrap();
+            let prev: Option<Position> = serde_json::from_value(frame["prev"].clone()).unwrap();
+            let prev = passed_over.filter(|(at, _)| prev == Some(*at)).map_or(prev, |(_, before)| before);
+            passed_over = Some((at, prev));
             if let Ok(KnownEvent::MessagePosted { message }) = serde_json::from_value(frame["event"].clone()) {
                 assert_eq!(message.at, at);
                 return (message.body, at, prev);

@@ -216,7 +216,8 @@ pub async fn partitions_are_folded_together_or_not_at_all(place: &Place) {
         store.fold_together(&[tea, coffee]).await
     };
 
-    let moved = both((4, &coffee)).await;
+    let later = placed(4, vec![post(other.id, &chat.lin, MessageId::new(), "coffee")]);
+    let moved = both((4, &later)).await;
     assert!(matches!(moved, Err(FoldError::Moved { actual: 0 })), "{moved:?}");
     let poison = both((0, &bad)).await;
     assert!(matches!(poison, Err(FoldError::Poison { .. })), "{poison:?}");
