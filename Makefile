@@ -28,12 +28,13 @@ cluster: prerequisites ## Kafka, Redis, PostgreSQL and three nodes on this machi
 	@end2end/cluster
 
 # Clippy sees server and app in one invocation: with other features it would compile the world again.
-check: prerequisites ## formatting and lints, warnings are errors
+check: prerequisites ## formatting, lints (warnings are errors), and which folder may speak to what
 	cargo fmt --all --check
 	cargo clippy -p server -p app -p chaos --all-targets -- -D warnings
 	cargo clippy -p xtask --all-targets -- -D warnings
 	cargo clippy -p bench --all-targets -- -D warnings
 	cargo clippy -p frontend --features split --target wasm32-unknown-unknown --target-dir target/front -- -D warnings
+	cargo test --quiet -p xtask --test architecture
 
 size: prerequisites ## what a browser downloads, against budgets and limits
 	@command -v node >/dev/null || xtask/packages nodejs

@@ -350,6 +350,25 @@ pub struct Message {
     pub replies: u32,
 }
 
+impl Message {
+    /// One that is being posted: where is known once the log has it.
+    pub fn new(id: MessageId, author: User, body: impl Into<String>, sent_at: Millis) -> Self {
+        Self {
+            id,
+            at: Position::START,
+            author,
+            body: body.into(),
+            sent_at,
+            edited_at: None,
+            deleted: false,
+            reply_to: None,
+            reactions: Vec::new(),
+            pinned: false,
+            replies: 0,
+        }
+    }
+}
+
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_none(count: &u32) -> bool {
     *count == 0

@@ -39,20 +39,17 @@ pub(super) struct Part {
 }
 
 impl Part {
-    fn bytes(&self) -> usize {
-        self.entries.iter().map(|entry| entry.payload.len()).sum()
-    }
-
-    /// Adds what has come meanwhile, as long as it is not enough: what comes is a batch itself.
-    pub(super) fn fill(&mut self) {
-        let mut bytes = self.bytes();
+    /// Adds what has come meanwhile, as long as it is not enough: what comes is a batch itself. How many bytes it has now.
+    pub(super) fn fill(&mut self) -> usize {
+        let mut bytes = bytes(&self.entries);
         while self.entries.len() < ENOUGH
             && bytes < BATCH_BYTES / 2
             && let Ok(more) = self.assigned.entries.try_recv()
         {
-            bytes += more.iter().map(|entry| entry.payload.len()).sum::<usize>();
+            bytes += self::bytes(&more);
             self.entries.extend(more);
         }
+        bytes
     }
 
     /// The offset after the last entry.
@@ -99,8 +96,8 @@ async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<(Part, Back)>) {
         let (mut round, mut entries, mut bytes) = (Vec::new(), 0, 0);
         let mut next = Some(first);
         while let Some((mut part, back)) = next {
-            part.fill();
-            (entries, bytes) = (entries + part.entries.len(), bytes + part.bytes());
+            bytes += part.fill();
+            entries += part.entries.len();
             round.push((part, back));
             next = if entries < BATCH_ENTRIES && bytes < BATCH_BYTES { waiting.try_recv().ok() } else { None };
         }
@@ -129,6 +126,10 @@ async fn fold(store: Arc<dyn Store>, round: Vec<(Part, Back)>) {
     for ((part, back), records) in round.into_iter().zip(records) {
         let _ = back.send((part, folded && records.is_some()));
     }
+}
+
+fn bytes(entries: &[Entry]) -> usize {
+    entries.iter().map(|entry| entry.payload.len()).sum()
 }
 
 /// It takes little time to fold.

@@ -77,23 +77,12 @@ impl Service {
         let id = new.id.unwrap_or_default();
         let author = who.user.id;
         let wanted = Done::new(author, Position::START, Some(body.as_str()));
-        let message = Message {
-            id,
-            at: Position::START,
-            author: who.user.clone(),
-            body: body.into_string(),
-            sent_at: now(),
-            edited_at: None,
-            deleted: false,
-            reply_to: new.reply_to,
-            reactions: Vec::new(),
-            pinned: false,
-            replies: 0,
-        };
+        let message =
+            Message { reply_to: new.reply_to, ..Message::new(id, who.user.clone(), body.into_string(), now()) };
         let event = KnownEvent::MessagePosted { message };
         if new.id.is_none() {
             // Nobody else can know this id yet.
-            self.once.is_new(room.id, id);
+            self.once.note(room.id, id);
             let at = self.append(&room, author, id.0, event).await?;
             return Ok(Posted { id, at, repeated: false });
         }

@@ -98,8 +98,8 @@ impl Once {
         }
     }
 
-    /// For certain, no message was ever posted under this id. From now on it is known.
-    pub fn is_new(&self, room: RoomId, id: MessageId) -> bool {
+    /// Notes that a message is going to be posted. `true`: for certain, none ever was under this id.
+    pub fn note(&self, room: RoomId, id: MessageId) -> bool {
         self.alone.get().is_some_and(|ids| ids.note(room, id))
     }
 
@@ -161,7 +161,7 @@ impl Post<'_> {
         let once = self.once;
         // Asked before the store, too: what it had not yet then, it may have by the time that the claim is judged.
         let held = once.claims_hold(self.room.partition);
-        let (claimed, stored) = if once.is_new(self.room.id, self.id) {
+        let (claimed, stored) = if once.note(self.room.id, self.id) {
             (self.claim().await, Ok(None))
         } else {
             tokio::join!(self.claim(), once.stored(self.room.id, self.id))

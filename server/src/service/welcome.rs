@@ -46,19 +46,7 @@ impl Service {
             },
         };
         self.append(&room, PARTYLINE, Uuid::now_v7(), KnownEvent::RoomCreated { by: partyline.clone() }).await?;
-        let message = Message {
-            id: GREETING,
-            at: Position::START,
-            author: partyline,
-            body: TEXT.into(),
-            sent_at: now(),
-            edited_at: None,
-            deleted: false,
-            reply_to: None,
-            reactions: Vec::new(),
-            pinned: false,
-            replies: 0,
-        };
+        let message = Message::new(GREETING, partyline, TEXT, now());
         self.append(&room, PARTYLINE, GREETING.0, KnownEvent::MessagePosted { message }).await?;
         Ok(())
     }

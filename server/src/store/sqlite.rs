@@ -21,8 +21,6 @@ macro_rules! json_of_reactions {
     };
 }
 
-/// Each room of `x` with its chain, and whether the archive has events between the chain's end and `x`'s place: the
-/// version before, which knows no chains, has written them.
 /// The postings of the messages of `x`, and whether each is deleted; nothing if it has become too old.
 macro_rules! postings_of_x {
     () => {
@@ -33,6 +31,8 @@ macro_rules! postings_of_x {
     };
 }
 
+/// Each room of `x` with its chain, and whether the archive has events between the chain's end and `x`'s place: the
+/// version before, which knows no chains, has written them.
 macro_rules! chains_of_x {
     () => {
         "select x.room, c.first_epoch, c.first_offset, c.last_epoch, c.last_offset, c.events, c.digest,

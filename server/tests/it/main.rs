@@ -23,6 +23,7 @@ mod markup;
 mod messages;
 mod nodes;
 mod operator;
+mod overtaken;
 mod pins;
 mod postgres_away;
 mod postgres_transactions;

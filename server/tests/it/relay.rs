@@ -40,19 +40,7 @@ impl Place {
     }
 
     fn message(&self, id: MessageId, body: &str) -> Record {
-        let message = Message {
-            id,
-            at: Position::START,
-            author: self.author.clone(),
-            body: body.into(),
-            sent_at: 0,
-            edited_at: None,
-            deleted: false,
-            reply_to: None,
-            reactions: Vec::new(),
-            pinned: false,
-            replies: 0,
-        };
+        let message = Message::new(id, self.author.clone(), body, 0);
         let event = KnownEvent::MessagePosted { message }.into();
         Record { v: 1, room: self.room, by: self.author.id, id: id.0, accepted_at: server::time::now(), event }
     }

@@ -4,7 +4,7 @@ pub mod place;
 
 mod accounts;
 mod archive;
-mod chat;
+pub mod chat;
 mod files;
 mod fold;
 mod fold_kinds;
@@ -118,7 +118,8 @@ of_both_adapters! {
         one_message_id_in_two_rooms_is_two_messages,
         a_record_that_cannot_be_applied_is_named_and_nothing_is_folded,
         what_is_buried_is_passed_by_and_once_only,
-        batches_of_any_size_give_the_same_rows_and_so_do_partitions_together, partitions_are_folded_together_or_not_at_all;
+        batches_of_any_size_give_the_same_rows_and_so_do_partitions_together,
+        partitions_are_folded_together_or_not_at_all;
     fold_kinds:
         unknown_kinds_are_kept,
         an_edit_changes_the_text_if_it_is_the_authors,

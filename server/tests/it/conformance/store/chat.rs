@@ -132,19 +132,7 @@ pub fn record(room: RoomId, by: &User, event: impl Into<Event>) -> Record {
 }
 
 pub fn post(room: RoomId, by: &User, id: MessageId, body: &str) -> Record {
-    let message = Message {
-        id,
-        at: Position::START,
-        author: by.clone(),
-        body: body.into(),
-        sent_at: 1_000,
-        edited_at: None,
-        deleted: false,
-        reply_to: None,
-        reactions: vec![],
-        pinned: false,
-        replies: 0,
-    };
+    let message = Message::new(id, by.clone(), body, 1_000);
     Record { id: id.0, ..record(room, by, KnownEvent::MessagePosted { message }) }
 }
 

@@ -156,6 +156,12 @@ fn mixture(chat: &Chat, count: usize) -> Vec<Record> {
     records
 }
 
+/// Records side by side, of a partition whose progress is where they begin.
+fn stretch(partition: u32, records: &[Placed]) -> Stretch<'_> {
+    let from = records[0].offset;
+    Stretch { partition, from, next: from + records.len() as u64, records }
+}
+
 pub async fn batches_of_any_size_give_the_same_rows_and_so_do_partitions_together(place: &Place) {
     let chat = Chat::new(place.open().await).await;
     let store = &chat.store;
@@ -165,14 +171,10 @@ pub async fn batches_of_any_size_give_the_same_rows_and_so_do_partitions_togethe
         let moved = records.iter().map(|r| Record { room: room.id, ..r.clone() }).collect();
         (room, placed(0, moved))
     };
-    let stretch = |partition: u32, records: &'static [Placed]| {
-        let (from, next) = (records[0].offset, records[0].offset + records.len() as u64);
-        Stretch { partition, from, next, records }
-    };
     let mut rooms = Vec::new();
     for (partition, size) in [(10, 1), (11, 7), (12, 300)] {
         let (room, log) = new_log(partition).await;
-        for batch in log.leak().chunks(size) {
+        for batch in log.chunks(size) {
             let Stretch { from, next, records, .. } = stretch(partition, batch);
             store.fold(partition, from, next, records).await.expect("folded");
         }
@@ -180,7 +182,7 @@ pub async fn batches_of_any_size_give_the_same_rows_and_so_do_partitions_togethe
     }
     let ((one, log), (other, also)) = (new_log(13).await, new_log(14).await);
     // The same offsets, together and once apart.
-    for (n, (batch, also)) in log.leak().chunks(7).zip(also.leak().chunks(7)).enumerate() {
+    for (n, (batch, also)) in log.chunks(7).zip(also.chunks(7)).enumerate() {
         let stretches = [stretch(13, batch), stretch(14, also)];
         if n == 3 {
             store.fold_together(&stretches[..1]).await.expect("folded");
