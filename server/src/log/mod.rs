@@ -22,7 +22,7 @@ pub mod sqlite;
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 /// Most entries of a batch, handed to a member or written at once.
 pub(crate) const BATCH_ENTRIES: usize = 1_000;
-/// A batch is closed when its payloads reach this size: with 4 waiting for each of 64 partitions, 64 MiB at most.
+/// A batch is closed when its payloads reach this size: with 8 waiting for each of 16 partitions, 32 MiB at most.
 pub(crate) const BATCH_BYTES: usize = 256 * 1024;
 /// Most batches that wait for a member, per partition.
 const WAITING_BATCHES: usize = 4;

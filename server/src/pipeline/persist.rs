@@ -8,7 +8,7 @@
 
 use super::{
     Backoff, Health, Lag, State,
-    rounds::{ENOUGH, Part, Rounds},
+    rounds::{Part, Rounds},
 };
 use crate::{
     log::{Assigned, Entry, Log, LogError, Start, StartAt},
@@ -87,7 +87,7 @@ async fn partition(
         let mut part = Part { assigned, from: progress.unwrap_or(entries[0].offset), entries };
         part.fill();
         let mut done = false;
-        if progress.is_some() && part.entries.len() < ENOUGH {
+        if progress.is_some() && !part.has_enough() {
             (part, done) = rounds.fold(part).await.context("the rounds have ended")?;
         }
         let mut next = part.next();

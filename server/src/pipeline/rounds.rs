@@ -25,8 +25,9 @@ const WAITING: usize = 64;
 /// Records that are no posts are folded one by one: a part with more of them, or with one that clears a room of what is
 /// old, is for the partition's own time.
 const OTHERS: usize = 50;
-/// Whoever has so many entries fills a transaction alone.
-pub(super) const ENOUGH: usize = BATCH_ENTRIES / 2;
+/// Whoever has so many entries, or so many bytes of them, fills a transaction alone.
+const ENOUGH: usize = BATCH_ENTRIES / 2;
+const ENOUGH_BYTES: usize = BATCH_BYTES / 2;
 
 /// A partition that has something to be folded.
 pub(super) struct Part {
@@ -41,15 +42,17 @@ pub(super) struct Part {
 impl Part {
     /// Adds what has come meanwhile, as long as it is not enough: what comes is a batch itself. How many bytes it has now.
     pub(super) fn fill(&mut self) -> usize {
-        let mut bytes = bytes(&self.entries);
-        while self.entries.len() < ENOUGH
-            && bytes < BATCH_BYTES / 2
+        while !self.has_enough()
             && let Ok(more) = self.assigned.entries.try_recv()
         {
-            bytes += self::bytes(&more);
             self.entries.extend(more);
         }
-        bytes
+        bytes(&self.entries)
+    }
+
+    /// It fills a transaction alone.
+    pub(super) fn has_enough(&self) -> bool {
+        self.entries.len() >= ENOUGH || bytes(&self.entries) >= ENOUGH_BYTES
     }
 
     /// The offset after the last entry.

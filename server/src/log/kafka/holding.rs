@@ -4,6 +4,10 @@ use crate::log::{BATCH_BYTES, BATCH_ENTRIES, Entry, lease::Done};
 use std::collections::{BTreeMap, VecDeque};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
+/// So many batches may wait beside those that a holder has: then its partition is paused, until none does. Seldom, since
+/// librdkafka drops what it has read ahead of a partition that is paused.
+const MOST_WAITING: usize = 4;
+
 /// The partitions in a member's hands.
 #[derive(Default)]
 pub(super) struct Holding(BTreeMap<i32, Held>);
@@ -11,7 +15,7 @@ pub(super) struct Holding(BTreeMap<i32, Held>);
 struct Held {
     entries: mpsc::Sender<Vec<Entry>>,
     done: Done,
-    /// Read, but the holder has no room for it. No more than one round of polling reads: then we pause.
+    /// Read, but the holder has no room for it. [`MOST_WAITING`], and what one round of polling reads.
     waiting: VecDeque<Vec<Entry>>,
     /// The payloads of the last batch that waits.
     last_bytes: usize,
@@ -21,9 +25,9 @@ struct Held {
 /// What [`Holding::hand_over`] found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Changes {
-    /// Partitions whose holders have no more room: read no further.
+    /// Partitions of which enough waits: read no further.
     pub full: Vec<i32>,
-    /// Partitions whose holders have room again: read on.
+    /// Partitions of which nothing waits any more: read on.
     pub free: Vec<i32>,
 }
 
@@ -44,7 +48,7 @@ impl Holding {
     }
 
     pub fn is_someone_slow(&self) -> bool {
-        self.0.values().any(|held| held.paused)
+        self.0.values().any(|held| !held.waiting.is_empty())
     }
 
     /// What was read. Of a partition that is not held: nothing.
@@ -52,7 +56,7 @@ impl Holding {
         let Some(held) = self.0.get_mut(&partition) else { return };
         let size = entry.payload.len();
         match held.waiting.back_mut() {
-            Some(batch) if batch.len() < BATCH_ENTRIES && held.last_bytes < BATCH_BYTES => {
+            Some(batch) if !is_full(batch, held.last_bytes) => {
                 held.last_bytes += size;
                 batch.push(entry);
             }
@@ -68,15 +72,24 @@ impl Holding {
         let mut changes = Changes::default();
         for (partition, held) in &mut self.0 {
             while let Some(batch) = held.waiting.pop_front() {
-                if let Err(TrySendError::Full(batch) | TrySendError::Closed(batch)) = held.entries.try_send(batch) {
+                // The last place is for one that does not grow any more.
+                let may_grow = held.waiting.is_empty() && !is_full(&batch, held.last_bytes);
+                let sent = if may_grow && held.entries.capacity() <= 1 {
+                    Err(TrySendError::Full(batch))
+                } else {
+                    held.entries.try_send(batch)
+                };
+                if let Err(TrySendError::Full(batch) | TrySendError::Closed(batch)) = sent {
                     held.waiting.push_front(batch);
                     break;
                 }
             }
-            if held.paused == held.waiting.is_empty() {
-                held.paused = !held.paused;
-                let changed = if held.paused { &mut changes.full } else { &mut changes.free };
-                changed.push(*partition);
+            if !held.paused && held.waiting.len() >= MOST_WAITING {
+                held.paused = true;
+                changes.full.push(*partition);
+            } else if held.paused && held.waiting.is_empty() {
+                held.paused = false;
+                changes.free.push(*partition);
             }
         }
         changes
@@ -86,6 +99,10 @@ impl Holding {
     pub fn take_done(&self) -> Vec<(i32, u64)> {
         self.0.iter().filter_map(|(partition, held)| Some((*partition, held.done.take()?))).collect()
     }
+}
+
+fn is_full(batch: &[Entry], bytes: usize) -> bool {
+    batch.len() >= BATCH_ENTRIES || bytes >= BATCH_BYTES
 }
 
 #[cfg(test)]
@@ -106,7 +123,7 @@ mod tests {
         let done = Done::nothing();
         let (entries, mut assigned) = lease(3, done.clone());
         holding.add(3, entries, done);
-        let batches = WAITING_BATCHES + 2;
+        let batches = WAITING_BATCHES + MOST_WAITING;
         for offset in 0..batches * BATCH_ENTRIES {
             holding.take(3, entry(offset));
         }
@@ -122,6 +139,25 @@ mod tests {
             assert_eq!(changes, Changes { full: vec![], free });
         }
         assert_eq!(got, (0..batches * BATCH_ENTRIES).map(entry).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn few_entries_go_at_once_until_one_place_is_left_where_they_gather() {
+        let mut holding = Holding::default();
+        let done = Done::nothing();
+        let (entries, mut assigned) = lease(3, done.clone());
+        holding.add(3, entries, done);
+        for offset in 0..WAITING_BATCHES + 5 {
+            holding.take(3, entry(offset));
+            assert_eq!(holding.hand_over(), Changes::default());
+        }
+        assert!(holding.is_someone_slow());
+        for offset in 0..WAITING_BATCHES - 1 {
+            assert_eq!(assigned.entries.try_recv().unwrap(), [entry(offset)]);
+        }
+        assert_eq!(holding.hand_over(), Changes::default());
+        assert_eq!(assigned.entries.try_recv().unwrap().len(), 6);
+        assert!(!holding.is_someone_slow());
     }
 
     #[test]

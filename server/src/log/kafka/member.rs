@@ -36,7 +36,7 @@ use tokio_util::{sync::CancellationToken, task::task_tracker::TaskTrackerToken};
 
 /// How long a poll waits: also how soon a commit is taken over and a leaving noticed.
 const POLL: Duration = Duration::from_millis(100);
-/// The same while a holder is slow: its room must be noticed soon.
+/// The same while something waits for a holder: its room must be noticed soon.
 const POLL_WHILE_FULL: Duration = Duration::from_millis(10);
 
 /// A member that has been given nothing for so long may be stuck: librdkafka (2.12) now and then does not come back to
@@ -81,6 +81,9 @@ pub(super) fn join(
         .set("topic.metadata.refresh.interval.ms", "5000")
         .set("queued.min.messages", "5000")
         .set("queued.max.messages.kbytes", "8192")
+        // What is asked of Kafka waits there for the partitions that have nothing, and a partition that is read on again for
+        // that.
+        .set("fetch.wait.max.ms", "100")
         .set("fetch.queue.backoff.ms", "100")
         .set("fetch.error.backoff.ms", "100");
     // Room for a few changes of hands that the member has not looked at yet.
