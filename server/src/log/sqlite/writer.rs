@@ -7,12 +7,15 @@ use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
 /// How long a group's commit may stay in memory only.
 const COMMITS_EVERY: Duration = Duration::from_secs(1);
+/// Where more than one append came at a time, the next group is begun so long after the last: what a group costs is hardly
+/// its entries. Whoever appends alone, one after another, waits for nothing.
+const GATHER: Duration = Duration::from_millis(2);
 /// Most rows of one insert. Fewer go in one too, up to [`EXACTLY`], or as often as that: few enough texts that each is
 /// prepared once, few enough statements that a thousand rows cost little more than their bytes.
 const ROWS_AT_ONCE: usize = 64;
@@ -93,12 +96,23 @@ impl Writer {
         let mut tick = interval(COMMITS_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(BATCH_ENTRIES);
+        // When the last group was begun, and how many were in it.
+        let (mut begun, mut size) = (Instant::now(), 0);
         loop {
             tokio::select! {
                 taken = self.appends.recv_many(&mut batch, BATCH_ENTRIES) => {
                     if taken == 0 {
                         break;
                     }
+                    if size > 1 {
+                        sleep_until(begun + GATHER).await;
+                        while batch.len() < BATCH_ENTRIES
+                            && let Ok(append) = self.appends.try_recv()
+                        {
+                            batch.push(append);
+                        }
+                    }
+                    (begun, size) = (Instant::now(), batch.len());
                     self.write(&mut batch).await;
                 }
                 () = stop.cancelled(), if !self.appends.is_closed() => self.appends.close(),
