@@ -2,7 +2,7 @@
 
 use crate::log::{BATCH_BYTES, BATCH_ENTRIES, Entry, lease::Done};
 use std::collections::{BTreeMap, VecDeque};
-use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::mpsc;
 
 /// So many batches may wait beside those that a holder has: then its partition is paused, until none does. Seldom, since
 /// librdkafka drops what it has read ahead of a partition that is paused.
@@ -71,18 +71,14 @@ impl Holding {
     pub fn hand_over(&mut self) -> Changes {
         let mut changes = Changes::default();
         for (partition, held) in &mut self.0 {
-            while let Some(batch) = held.waiting.pop_front() {
+            while let Some(batch) = held.waiting.front() {
                 // The last place is for one that does not grow any more.
-                let may_grow = held.waiting.is_empty() && !is_full(&batch, held.last_bytes);
-                let sent = if may_grow && held.entries.capacity() <= 1 {
-                    Err(TrySendError::Full(batch))
-                } else {
-                    held.entries.try_send(batch)
-                };
-                if let Err(TrySendError::Full(batch) | TrySendError::Closed(batch)) = sent {
-                    held.waiting.push_front(batch);
+                let may_grow = held.waiting.len() == 1 && !is_full(batch, held.last_bytes);
+                if may_grow && held.entries.capacity() == 1 {
                     break;
                 }
+                let Ok(place) = held.entries.try_reserve() else { break };
+                place.send(held.waiting.pop_front().expect("it was looked at"));
             }
             if !held.paused && held.waiting.len() >= MOST_WAITING {
                 held.paused = true;
@@ -110,19 +106,25 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::log::{WAITING_BATCHES, lease::lease};
+    use crate::log::{Assigned, WAITING_BATCHES, lease::lease};
     use bytes::Bytes;
 
     fn entry(offset: usize) -> Entry {
         Entry { offset: offset as u64, payload: Bytes::from_static(b"x") }
     }
 
-    #[test]
-    fn a_holder_without_room_pauses_its_partition_and_gets_everything_in_order_later() {
+    /// Somebody holds one partition.
+    fn one_holder(partition: u8) -> (Holding, Assigned) {
         let mut holding = Holding::default();
         let done = Done::nothing();
-        let (entries, mut assigned) = lease(3, done.clone());
-        holding.add(3, entries, done);
+        let (entries, assigned) = lease(partition.into(), done.clone());
+        holding.add(partition.into(), entries, done);
+        (holding, assigned)
+    }
+
+    #[test]
+    fn a_holder_without_room_pauses_its_partition_and_gets_everything_in_order_later() {
+        let (mut holding, mut assigned) = one_holder(3);
         let batches = WAITING_BATCHES + MOST_WAITING;
         for offset in 0..batches * BATCH_ENTRIES {
             holding.take(3, entry(offset));
@@ -143,10 +145,7 @@ mod tests {
 
     #[test]
     fn few_entries_go_at_once_until_one_place_is_left_where_they_gather() {
-        let mut holding = Holding::default();
-        let done = Done::nothing();
-        let (entries, mut assigned) = lease(3, done.clone());
-        holding.add(3, entries, done);
+        let (mut holding, mut assigned) = one_holder(3);
         for offset in 0..WAITING_BATCHES + 5 {
             holding.take(3, entry(offset));
             assert_eq!(holding.hand_over(), Changes::default());
@@ -162,10 +161,7 @@ mod tests {
 
     #[test]
     fn what_a_holder_has_done_is_told_once_and_a_dropped_partition_is_noticed() {
-        let mut holding = Holding::default();
-        let done = Done::nothing();
-        let (entries, assigned) = lease(0, done.clone());
-        holding.add(0, entries, done);
+        let (holding, assigned) = one_holder(0);
         (assigned.commit)(7);
         (assigned.commit)(9);
         assert_eq!(holding.take_done(), [(0, 9)]);
