@@ -28,6 +28,9 @@ const OTHERS: usize = 50;
 /// Whoever has so many entries, or so many bytes of them, fills a transaction alone.
 const ENOUGH: usize = BATCH_ENTRIES / 2;
 const ENOUGH_BYTES: usize = BATCH_BYTES / 2;
+/// Whoever is far behind takes a batch more than one, at most.
+const MOST: usize = BATCH_ENTRIES;
+const MOST_BYTES: usize = 2 * BATCH_BYTES;
 
 /// A partition that has something to be folded.
 pub(super) struct Part {
@@ -40,9 +43,10 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Adds what has come meanwhile, as long as it is not enough: what comes is a batch itself. How many bytes it has now.
+    /// Adds what has come meanwhile, as long as it is not too much: what comes is a batch itself. How many bytes it has now.
     pub(super) fn fill(&mut self) -> usize {
-        while !self.has_enough()
+        while self.entries.len() < MOST
+            && bytes(&self.entries) < MOST_BYTES
             && let Ok(more) = self.assigned.entries.try_recv()
         {
             self.entries.extend(more);

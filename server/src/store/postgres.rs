@@ -14,7 +14,7 @@ use sqlx::{
 };
 use std::{
     io::ErrorKind,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU32},
     time::Duration,
 };
 
@@ -128,6 +128,8 @@ const REPLACE: Duration = Duration::from_secs(15);
 pub struct PostgresStore {
     options: PgConnectOptions,
     line: Mutex<Arc<Line>>,
+    /// The log's generation, as the last fold has found it.
+    epoch: AtomicU32,
 }
 
 /// Connections that stand or fall together.
@@ -187,7 +189,7 @@ impl PostgresStore {
 
     fn pooled(options: PgConnectOptions) -> Self {
         let options = options::bounded(options);
-        Self { line: Mutex::new(Arc::new(Line::new(&options, false))), options }
+        Self { line: Mutex::new(Arc::new(Line::new(&options, false))), options, epoch: AtomicU32::default() }
     }
 
     fn line(&self) -> Arc<Line> {

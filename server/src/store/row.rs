@@ -3,9 +3,9 @@
 use super::{
     RoomRow, StoreError,
     chain::{self, Chain, Digest, Link},
-    search::IndexedText,
 };
 use app::model::{Invalid, Millis, Position, Role, RoomId, User, UserId};
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// An offset for the database. Beyond its numbers there is no offset either, so the greatest stands for all of them.
@@ -136,7 +136,8 @@ pub(super) struct NewMessage<'a> {
     pub(super) reply_to: Option<Uuid>,
     /// See [`super::search::place`].
     pub(super) place: i64,
-    pub(super) terms: IndexedText,
+    /// As the database takes them: see `bulk::terms`.
+    pub(super) terms: String,
 }
 
 /// An event to be archived.
@@ -144,7 +145,7 @@ pub(super) struct NewEvent {
     pub(super) room: Uuid,
     pub(super) epoch: i64,
     pub(super) offset: i64,
-    pub(super) kind: String,
+    pub(super) kind: Cow<'static, str>,
     /// The message whose text it carries.
     pub(super) message: Option<Uuid>,
     pub(super) body: String,
@@ -153,7 +154,7 @@ pub(super) struct NewEvent {
 }
 
 impl NewEvent {
-    pub(super) fn new(room: Uuid, at: Position, kind: String, message: Option<Uuid>, body: String) -> Self {
+    pub(super) fn new(room: Uuid, at: Position, kind: Cow<'static, str>, message: Option<Uuid>, body: String) -> Self {
         let digest = chain::digest(&body);
         Self { room, epoch: i64::from(at.epoch), offset: signed(at.offset), kind, message, body, digest }
     }

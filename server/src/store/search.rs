@@ -83,21 +83,8 @@ pub(super) struct NewTerms {
     pub(super) id: Uuid,
     /// See [`place`].
     pub(super) place: i64,
-    pub(super) terms: IndexedText,
-}
-
-/// What a message is found by: its room, its author, its text.
-pub(super) struct IndexedText {
-    pub(super) room: String,
-    pub(super) author: String,
-    /// The terms of the text, with a space between.
-    pub(super) words: String,
-}
-
-impl IndexedText {
-    pub(super) fn new(room: Uuid, author: Uuid, body: &str) -> Self {
-        Self { room: room_term(room), author: author_term(author), words: crate::search::terms::line(body) }
-    }
+    /// As the database takes them: see `bulk::terms`.
+    pub(super) terms: String,
 }
 
 /// What all messages of a room have in common. No word begins like it. Two rooms may have the same: the index leads to

@@ -12,7 +12,7 @@ use sqlx::{
     pool::PoolConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::atomic::AtomicU32, time::Duration};
 
 /// The pairs (emoji, user name) of rows `r`, as JSON.
 macro_rules! json_of_reactions {
@@ -100,6 +100,11 @@ type Row = sqlx::sqlite::SqliteRow;
 
 /// How many may read at once: reading blocks a thread each.
 const READERS: u32 = 4;
+/// What the writer keeps of the file, in KiB as SQLite counts them: all pages that a large transaction changes, else it
+/// writes some of them twice.
+const CACHE: &str = "-16384";
+/// So many pages go into the WAL before they are brought into the file, 16 MiB: one that is changed often goes once.
+const CHECKPOINT_PAGES: &str = "4096";
 const BUSY: Duration = Duration::from_secs(5);
 /// The structure of a file up to this size is examined before it is used: a second's work. In a larger one, SQLite
 /// finds damage when it comes upon it.
@@ -109,6 +114,8 @@ const EXAMINED_BYTES: u64 = 256 * 1024 * 1024;
 pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
+    /// The log's generation, as the last fold has found it.
+    epoch: AtomicU32,
 }
 
 fn migrations() -> Migrator {
@@ -163,7 +170,8 @@ impl SqliteStore {
                 .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
         };
         let opened = within(async {
-            let writer = pool(1).connect_with(options.clone()).await?;
+            let writing = options.clone().pragma("cache_size", CACHE).pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
+            let writer = pool(1).connect_with(writing).await?;
             if std::fs::metadata(&file).is_ok_and(|file| file.len() <= EXAMINED_BYTES) {
                 let found: String = sqlx::query_scalar("pragma quick_check(1)").fetch_one(&writer).await?;
                 if found != "ok" {
@@ -177,7 +185,7 @@ impl SqliteStore {
             // another process a moment between two transactions.
             let readers = pool(READERS).test_before_acquire(false);
             let readers = readers.connect_with(options.pragma("query_only", "on")).await?;
-            Ok(Self { writer, readers })
+            Ok(Self { writer, readers, epoch: AtomicU32::default() })
         });
         opened.await.map_err(|e| match e {
             StoreError::Broken(found) => StoreError::Broken(format!("{}: {found}", file.display())),

@@ -2,11 +2,14 @@
 //! is the same, and planned once, however many rows there are.
 
 use super::Connection;
-use crate::store::{
-    Stretch,
-    chain::Link,
-    row::{ChainRow, NewEvent, NewMessage, not_forgotten, signed},
-    search::{IndexedText, NewTerms},
+use crate::{
+    search::terms::line,
+    store::{
+        Stretch,
+        chain::Link,
+        row::{ChainRow, NewEvent, NewMessage, not_forgotten, signed},
+        search::{NewTerms, author_term, room_term},
+    },
 };
 use std::fmt::Write;
 use uuid::Uuid;
@@ -53,7 +56,7 @@ pub(super) async fn insert_messages(
     .bind(rows.iter().map(|row| row.body).collect::<Vec<&str>>())
     .bind(rows.iter().map(|row| row.sent_at).collect::<Vec<i64>>())
     .bind(rows.iter().map(|row| row.reply_to).collect::<Vec<Option<Uuid>>>())
-    .bind(rows.iter().map(|row| vector(&row.terms)).collect::<Vec<String>>())
+    .bind(rows.iter().map(|row| row.terms.as_str()).collect::<Vec<&str>>())
     .fetch_all(tx)
     .await
 }
@@ -67,17 +70,17 @@ pub(super) async fn index(tx: &mut Connection, rows: &[NewTerms]) -> Result<(), 
     )
     .bind(rows.iter().map(|row| row.room).collect::<Vec<Uuid>>())
     .bind(rows.iter().map(|row| row.id).collect::<Vec<Uuid>>())
-    .bind(rows.iter().map(|row| vector(&row.terms)).collect::<Vec<String>>())
+    .bind(rows.iter().map(|row| row.terms.as_str()).collect::<Vec<&str>>())
     .execute(tx)
     .await?;
     Ok(())
 }
 
-/// As `tsvector` is written: words with their places, room and author without. Terms are letters and the like (see
-/// `search/terms.rs`): nothing in them needs to be escaped.
-fn vector(terms: &IndexedText) -> String {
-    let mut vector = format!("'{}' '{}'", terms.room, terms.author);
-    for (place, word) in (1..).zip(terms.words.split_terminator(' ')) {
+/// What a message is found by, as `tsvector` is written: words with their places, room and author without. Terms are
+/// letters and the like (see `search/terms.rs`): nothing in them needs to be escaped.
+pub(super) fn terms(room: Uuid, author: Uuid, body: &str) -> String {
+    let mut vector = format!("'{}' '{}'", room_term(room), author_term(author));
+    for (place, word) in (1..).zip(line(body).split_terminator(' ')) {
         write!(vector, " '{word}':{place}").expect("writing to a String cannot fail");
     }
     vector
@@ -92,7 +95,7 @@ pub(super) async fn insert_events(tx: &mut Connection, rows: &[NewEvent]) -> Res
     .bind(rows.iter().map(|row| row.room).collect::<Vec<Uuid>>())
     .bind(rows.iter().map(|row| row.epoch).collect::<Vec<i64>>())
     .bind(rows.iter().map(|row| row.offset).collect::<Vec<i64>>())
-    .bind(rows.iter().map(|row| row.kind.as_str()).collect::<Vec<&str>>())
+    .bind(rows.iter().map(|row| &*row.kind).collect::<Vec<&str>>())
     .bind(rows.iter().map(|row| row.message).collect::<Vec<Option<Uuid>>>())
     .bind(rows.iter().map(|row| row.body.as_str()).collect::<Vec<&str>>())
     .bind(rows.iter().map(|row| &row.digest[..]).collect::<Vec<&[u8]>>())

@@ -3,80 +3,81 @@
 //! It decides nothing that the log has not decided, and looks at no clock: the
 //! same records give the same rows, whenever and wherever they are folded.
 
-use super::{Connection, chains, pending::Pending, progress, projection};
-use crate::store::{FoldError, Placed, StoreError, Stretch, failure::refusal, row::signed};
-use app::model::{Event, KnownEvent, Position, RoomChanged};
+use super::{
+    Connection, chains,
+    pending::Pending,
+    progress, projection,
+    rows::{self, Rows},
+};
+use crate::store::{FoldError, StoreError, Stretch, failure::refusal, row::signed};
+use app::model::Position;
 
 /// How many rows go to the database together.
-pub(super) const RUN: usize = 500;
+pub(super) const RUN: usize = 512;
 
-/// `run`: how many rows may go in together. With 1, [`FoldError::Poison`] names the right record.
-pub(super) async fn fold(tx: &mut Connection, stretches: &[Stretch<'_>], run: usize) -> Result<(), FoldError> {
-    let epoch = progress::advance(tx, stretches).await?;
-    #[cfg(feature = "sabotage")]
-    if crate::sabotage::breaks(crate::sabotage::Promise::ProgressBeforeRows) {
-        for statement in ["commit", "begin"] {
-            sqlx::query(statement).execute(&mut *tx).await.map_err(StoreError::from)?;
-        }
+/// What is to be folded, ready for a transaction.
+pub(super) struct Fold<'a> {
+    stretches: &'a [Stretch<'a>],
+    epoch: u32,
+    rows: Vec<(u64, Rows<'a>)>,
+}
+
+impl<'a> Fold<'a> {
+    /// `epoch`: the generation that the log is taken to be of.
+    pub(super) fn new(stretches: &'a [Stretch<'a>], epoch: u32) -> Self {
+        Self { stretches, epoch, rows: rows::of(stretches, epoch) }
     }
-    let mut pending = Pending::default();
-    let mut offset = 0;
-    for stretch in stretches {
-        for placed in stretch.records {
-            offset = placed.offset;
-            apply(tx, &mut pending, stretch.partition, Position::new(epoch, offset), placed).await?;
+
+    /// Writes it. `run`: how many rows may go in together. With 1, [`FoldError::Poison`] names the right record. Returns
+    /// the generation that the log is of.
+    pub(super) async fn write(mut self, tx: &mut Connection, run: usize) -> Result<u32, FoldError> {
+        let epoch = progress::advance(tx, self.stretches).await?;
+        if epoch != self.epoch {
+            self = Self::new(self.stretches, epoch);
+        }
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::breaks(crate::sabotage::Promise::ProgressBeforeRows) {
+            for statement in ["commit", "begin"] {
+                sqlx::query(statement).execute(&mut *tx).await.map_err(StoreError::from)?;
+            }
+        }
+        let mut pending = Pending::default();
+        let mut last = 0;
+        for (offset, rows) in self.rows {
+            last = offset;
+            apply(tx, &mut pending, Position::new(epoch, offset), rows).await?;
             if pending.len() >= run {
                 pending.flush(tx).await.map_err(|e| poison_or_store(e, offset))?;
             }
         }
+        pending.flush(tx).await.map_err(|e| poison_or_store(e, last))?;
+        chains::extend(tx, pending.into_archived()).await?;
+        Ok(epoch)
     }
-    pending.flush(tx).await.map_err(|e| poison_or_store(e, offset))?;
-    Ok(chains::extend(tx, pending.into_archived()).await?)
 }
 
 async fn apply<'a>(
     tx: &mut Connection,
     pending: &mut Pending<'a>,
-    partition: u32,
     at: Position,
-    placed: &'a Placed,
+    rows: Rows<'a>,
 ) -> Result<(), FoldError> {
-    let record = &placed.record;
-    let known = match &record.event {
-        Event::Known(known, _) => known,
-        // A later version's: kept, and nothing follows from it here.
-        Event::Unknown(_) => {
-            pending.archive(placed, at, None);
-            return Ok(());
+    match rows {
+        Rows::Post(message, event) => pending.post(message, event),
+        Rows::Unknown(event) => pending.archive(event),
+        Rows::Nul => {
+            return Err(FoldError::Poison { offset: at.offset, detail: "a text has a NUL character".into() });
         }
-    };
-    if has_nul(known) {
-        // PostgreSQL's text cannot hold it; so that a log folds to the same rows everywhere, SQLite's may not either.
-        return Err(FoldError::Poison { offset: at.offset, detail: "a text has a NUL character".into() });
-    }
-    if let KnownEvent::MessagePosted { message } = known {
-        pending.post(placed, partition, at, message);
-        return Ok(());
-    }
-    let poison_or_store = |e| poison_or_store(e, at.offset);
-    // The others look at rows that may be among the pending ones.
-    pending.flush(tx).await.map_err(poison_or_store)?;
-    if projection::apply(tx, at, record, known).await.map_err(poison_or_store)? {
-        pending.archive(placed, at, Some(known));
+        Rows::Change(placed, known, event) => {
+            let poison_or_store = |e| poison_or_store(e, at.offset);
+            // It looks at rows that may be among the pending ones.
+            pending.flush(tx).await.map_err(poison_or_store)?;
+            if projection::apply(tx, at, &placed.record, known).await.map_err(poison_or_store)? {
+                pending.archive(event);
+            }
+        }
     }
     Ok(())
-}
-
-pub(super) fn has_nul(event: &KnownEvent) -> bool {
-    match event {
-        KnownEvent::MessagePosted { message } => message.body.contains('\0'),
-        KnownEvent::MessageEdited { body, .. } => body.contains('\0'),
-        KnownEvent::ReactionAdded { emoji, .. } => emoji.contains('\0'),
-        KnownEvent::RoomChanged(RoomChanged { change, .. }) => {
-            [&change.name, &change.topic].into_iter().flatten().any(|text| text.contains('\0'))
-        }
-        _ => false,
-    }
 }
 
 fn poison_or_store(e: sqlx::Error, offset: u64) -> FoldError {

@@ -22,6 +22,7 @@ mod replay;
 mod restore;
 mod retention;
 mod rooms;
+mod rows;
 mod search;
 mod sessions;
 mod unread;
@@ -47,7 +48,8 @@ use app::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::collections::HashMap;
+use fold::Fold;
+use std::{collections::HashMap, sync::atomic::Ordering::Relaxed};
 use uuid::Uuid;
 
 /// What is read most, by name.
@@ -81,15 +83,17 @@ impl Store for Adapter {
     async fn fold(&self, partition: u32, from: u64, next: u64, records: &[Placed]) -> Result<(), FoldError> {
         within(async {
             let stretch = [Stretch { partition, from, next, records }];
+            let mut fold = Fold::new(&stretch, self.epoch.load(Relaxed));
             let mut tx = self.begin().await?;
-            let mut folded = fold::fold(&mut tx, &stretch, fold::RUN).await;
+            let mut folded = fold.write(&mut tx, fold::RUN).await;
             if matches!(folded, Err(FoldError::Poison { .. })) && records.len() > 1 {
                 // Among rows that went in together the culprit is not known: once more, one by one.
                 tx.rollback().await.map_err(StoreError::from)?;
+                fold = Fold::new(&stretch, self.epoch.load(Relaxed));
                 tx = self.begin().await?;
-                folded = fold::fold(&mut tx, &stretch, 1).await;
+                folded = fold.write(&mut tx, 1).await;
             }
-            folded?;
+            self.epoch.store(folded?, Relaxed);
             Ok(tx.commit().await.map_err(StoreError::from)?)
         })
         .await
@@ -97,8 +101,9 @@ impl Store for Adapter {
 
     async fn fold_together(&self, stretches: &[Stretch<'_>]) -> Result<(), FoldError> {
         within(async {
+            let fold = Fold::new(stretches, self.epoch.load(Relaxed));
             let mut tx = self.begin().await?;
-            fold::fold(&mut tx, stretches, fold::RUN).await?;
+            self.epoch.store(fold.write(&mut tx, fold::RUN).await?, Relaxed);
             Ok(tx.commit().await.map_err(StoreError::from)?)
         })
         .await

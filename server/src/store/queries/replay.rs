@@ -5,7 +5,7 @@ use crate::store::{
     Replay, RoomKey, RoomRow, StoreError,
     replay::{ArchivedRow, MemberRow, MessageRow},
     row::{kept_role, position, role_word, signed, unknown_word},
-    search::{IndexedText, NewTerms, place},
+    search::{NewTerms, place},
 };
 use app::model::{MessageId, Position, RoomId, UserId};
 use std::collections::BTreeMap;
@@ -107,7 +107,7 @@ fn terms(room: &RoomRow, rows: &[MessageRow]) -> Vec<NewTerms> {
         room: room.id.0,
         id: row.id.0,
         place: place(room.partition, row.at),
-        terms: IndexedText::new(room.id.0, row.author.0, &row.body),
+        terms: bulk::terms(room.id.0, row.author.0, &row.body),
     };
     there.map(terms).collect()
 }

@@ -2,7 +2,7 @@
 //! tried again, and what was lost from the archive and is still in the log.
 
 use super::{
-    Connection, archive, bulk, pending, retention,
+    Connection, archive, bulk, retention, rows,
     upkeep::{discard, seal},
 };
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     store::{
         Placed, Revived, StoreError, chain,
         failure::refusal,
-        row::{NewEvent, signed, small},
+        row::{signed, small},
     },
 };
 use app::model::{Event, KnownEvent, Position};
@@ -86,7 +86,7 @@ async fn missing(tx: &mut Connection, partition: u32, placed: &Placed) -> Result
         Some(_) => {}
     }
     let Event::Known(known, _) = &placed.record.event else { return Ok(None) };
-    if super::fold::has_nul(known) {
+    if rows::has_nul(known) {
         return Ok(Some("a text has a NUL character".into()));
     }
     let person = match known {
@@ -166,10 +166,7 @@ async fn is_buried(tx: &mut Connection, partition: u32, at: Position) -> Result<
 }
 
 async fn put_in(tx: &mut Connection, at: Position, placed: &Placed) -> Result<(), sqlx::Error> {
-    let event = &placed.record.event;
-    let body = event_json(&placed.payload, at).map_err(|e| sqlx::Error::Decode(e.into()))?;
-    let text_of = event.text_of().map(|id| id.0);
-    bulk::insert_events(tx, &[NewEvent::new(placed.record.room.0, at, pending::kind(event), text_of, body)]).await
+    bulk::insert_events(tx, &[rows::new_event(placed, at)]).await
 }
 
 /// What was deleted stays deleted, and what has become too old stays gone, whichever of the two comes later.

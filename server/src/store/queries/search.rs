@@ -4,7 +4,7 @@ use super::{Connection, bulk, lookup, messages::MessageRow};
 use crate::store::{
     Found, RoomRow, Search, StoreError,
     row::RoomColumns,
-    search::{IndexedText, NAMED_ROOMS, NewTerms, place_of, room_term},
+    search::{NAMED_ROOMS, NewTerms, place_of, room_term},
 };
 use app::model::{Message, MessageId, RoomId};
 use uuid::Uuid;
@@ -89,7 +89,7 @@ impl From<Text> for NewTerms {
             room: row.room,
             id: row.id,
             place: place_of(row.partition_no, row.epoch, row.offset_no),
-            terms: IndexedText::new(row.room, row.author, &row.body),
+            terms: bulk::terms(row.room, row.author, &row.body),
         }
     }
 }

@@ -2,18 +2,46 @@
 //! costs few trips to the thread that the connection lives on.
 
 use super::Connection;
-use crate::store::{
-    Stretch,
-    chain::Link,
-    row::{ChainRow, NewEvent, NewMessage, not_forgotten, signed},
-    search::{IndexedText, NewTerms},
+use crate::{
+    search::terms::line,
+    store::{
+        Stretch,
+        chain::Link,
+        row::{ChainRow, NewEvent, NewMessage, not_forgotten, signed},
+        search::{NewTerms, author_term, room_term},
+    },
 };
 use sqlx::{QueryBuilder, Sqlite};
 use std::collections::HashSet;
 use uuid::Uuid;
 
-/// Rows a statement: most of the gain is had by then, and the statement stays short.
-const ROWS: usize = 50;
+/// Rows a statement, at most.
+const ROWS: usize = 256;
+
+/// Runs of a power of two, the longest first: of each length there is a statement, and few lengths are all kept prepared.
+fn runs<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let (run, rest) = rows.split_at((1 << rows.len().checked_ilog2()?).min(ROWS));
+        rows = rest;
+        Some(run)
+    })
+}
+
+/// Executes a statement for each run of rows. The next is made while the thread is at one. How many rows it has changed.
+async fn execute<'r, T>(
+    tx: &mut Connection,
+    rows: &'r [T],
+    statement: impl Fn(&'r [T]) -> QueryBuilder<Sqlite>,
+) -> Result<u64, sqlx::Error> {
+    let mut statements = runs(rows).map(statement);
+    let (mut next, mut changed) = (statements.next(), 0);
+    while let Some(mut now) = next {
+        let (done, made) = tokio::join!(now.build().execute(&mut *tx), async { statements.next() });
+        changed += done?.rows_affected();
+        next = made;
+    }
+    Ok(changed)
+}
 
 /// None: nothing is gained by moving the progress of several partitions together.
 pub(super) async fn advance(_: &mut Connection, _: &[Stretch<'_>]) -> Result<Vec<(i64, i64)>, sqlx::Error> {
@@ -25,9 +53,8 @@ pub(super) async fn insert_messages(
     tx: &mut Connection,
     rows: &[NewMessage<'_>],
 ) -> Result<Vec<(Uuid, i64)>, sqlx::Error> {
-    let mut inserted = Vec::with_capacity(rows.len());
-    for rows in rows.chunks(ROWS) {
-        let mut query = QueryBuilder::<Sqlite>::new(
+    let new = execute(tx, rows, |rows| {
+        let mut query = QueryBuilder::new(
             "with x (room, id, epoch, offset_no, author, body, sent_at, deleted, reply_to, place) as (",
         );
         query.push_values(rows, |mut values, row| {
@@ -47,67 +74,82 @@ pub(super) async fn insert_messages(
             ") insert into messages (room, id, epoch, offset_no, author, body, sent_at, deleted, reply_to, place)
                select * from x where ",
             not_forgotten!(),
-            " on conflict (room, id) do nothing returning room, offset_no"
+            " on conflict (room, id) do nothing"
         ));
-        let new: HashSet<(Uuid, i64)> = query.build_query_as().fetch_all(&mut *tx).await?.into_iter().collect();
-        let indexed =
-            rows.iter().filter(|row| new.contains(&(row.room, row.offset))).map(|row| (row.place, &row.terms));
-        write_terms(tx, indexed).await?;
-        inserted.extend(new);
+        query
+    });
+    let new = new.await?;
+    let inserted: Vec<&NewMessage<'_>> = if new == rows.len() as u64 {
+        rows.iter().collect()
+    } else {
+        let there = those_there(tx, rows).await?;
+        rows.iter().filter(|row| there.contains(&(row.room, row.offset))).collect()
+    };
+    write_terms(tx, &inserted.iter().map(|row| (row.place, row.terms.as_str())).collect::<Vec<_>>()).await?;
+    Ok(inserted.iter().map(|row| (row.room, row.offset)).collect())
+}
+
+/// Those that are in the table as what they are here: of the same id, another record's message may be.
+async fn those_there(tx: &mut Connection, rows: &[NewMessage<'_>]) -> Result<HashSet<(Uuid, i64)>, sqlx::Error> {
+    let mut there = HashSet::new();
+    for rows in runs(rows) {
+        let mut query = QueryBuilder::<Sqlite>::new("with x (room, id, epoch, offset_no) as (");
+        query.push_values(rows, |mut values, row| {
+            values.push_bind(row.room).push_bind(row.id).push_bind(row.epoch).push_bind(row.offset);
+        });
+        query.push(") select room, offset_no from messages join x using (room, id, epoch, offset_no)");
+        there.extend(query.build_query_as::<(Uuid, i64)>().fetch_all(&mut *tx).await?);
     }
-    Ok(inserted)
+    Ok(there)
 }
 
 /// Writes the terms of messages that are there.
 pub(super) async fn index(tx: &mut Connection, rows: &[NewTerms]) -> Result<(), sqlx::Error> {
-    for rows in rows.chunks(ROWS) {
-        write_terms(tx, rows.iter().map(|row| (row.place, &row.terms))).await?;
-        for row in rows {
-            sqlx::query("update messages set place = $3 where room = $1 and id = $2 and place is not $3")
-                .bind(row.room)
-                .bind(row.id)
-                .bind(row.place)
-                .execute(&mut *tx)
-                .await?;
-        }
+    write_terms(tx, &rows.iter().map(|row| (row.place, row.terms.as_str())).collect::<Vec<_>>()).await?;
+    for row in rows {
+        sqlx::query("update messages set place = $3 where room = $1 and id = $2 and place is not $3")
+            .bind(row.room)
+            .bind(row.id)
+            .bind(row.place)
+            .execute(&mut *tx)
+            .await?;
     }
     Ok(())
 }
 
-async fn write_terms<'a>(
-    tx: &mut Connection,
-    rows: impl Iterator<Item = (i64, &'a IndexedText)>,
-) -> Result<(), sqlx::Error> {
-    let rows: Vec<_> = rows.collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let mut query = QueryBuilder::<Sqlite>::new("insert or replace into message_terms (rowid, terms) ");
-    query.push_values(rows, |mut values, (place, terms)| {
-        values.push_bind(place).push_bind(format!("{} {} {}", terms.room, terms.author, terms.words));
+async fn write_terms(tx: &mut Connection, rows: &[(i64, &str)]) -> Result<(), sqlx::Error> {
+    let write = execute(tx, rows, |rows| {
+        let mut query = QueryBuilder::new("insert or replace into message_terms (rowid, terms) ");
+        query.push_values(rows, |mut values, (place, terms)| {
+            values.push_bind(*place).push_bind(*terms);
+        });
+        query
     });
-    query.build().execute(tx).await?;
-    Ok(())
+    write.await.map(drop)
+}
+
+/// What a message is found by, as the index takes it: words in the order of the text.
+pub(super) fn terms(room: Uuid, author: Uuid, body: &str) -> String {
+    format!("{} {} {}", room_term(room), author_term(author), line(body))
 }
 
 /// Inserts events into the archive.
 pub(super) async fn insert_events(tx: &mut Connection, rows: &[NewEvent]) -> Result<(), sqlx::Error> {
-    for rows in rows.chunks(ROWS) {
-        let mut query =
-            QueryBuilder::<Sqlite>::new("insert into events (room, epoch, offset_no, kind, message, body, digest) ");
+    let insert = execute(tx, rows, |rows| {
+        let mut query = QueryBuilder::new("insert into events (room, epoch, offset_no, kind, message, body, digest) ");
         query.push_values(rows, |mut values, row| {
             values
                 .push_bind(row.room)
                 .push_bind(row.epoch)
                 .push_bind(row.offset)
-                .push_bind(&row.kind)
+                .push_bind(&*row.kind)
                 .push_bind(row.message)
                 .push_bind(&row.body)
                 .push_bind(&row.digest[..]);
         });
-        query.build().execute(&mut *tx).await?;
-    }
-    Ok(())
+        query
+    });
+    insert.await.map(drop)
 }
 
 /// The chains of rooms, each with the first event that is to be added to it: see `chains::Found`.
@@ -116,7 +158,7 @@ where
     T: Send + Unpin + for<'r> sqlx::FromRow<'r, super::Row>,
 {
     let mut found = Vec::with_capacity(firsts.len());
-    for firsts in firsts.chunks(ROWS) {
+    for firsts in runs(firsts) {
         let mut query = QueryBuilder::<Sqlite>::new("with x (room, epoch, offset_no) as (");
         query.push_values(firsts, |mut values, link| {
             values.push_bind(link.room).push_bind(i64::from(link.at.epoch)).push_bind(signed(link.at.offset));
@@ -133,13 +175,10 @@ where
     T: Send + Unpin + for<'r> sqlx::FromRow<'r, super::Row>,
 {
     let mut found = Vec::new();
-    for asked in asked.chunks(ROWS) {
+    for asked in runs(asked) {
         let mut query = QueryBuilder::<Sqlite>::new("with x (room, message) as (");
-        // Of each length there is a statement: of few lengths, few.
-        let last = asked.last().copied().into_iter().cycle();
-        let padded = asked.iter().copied().chain(last).take(if asked.len() == 1 { 1 } else { ROWS });
-        query.push_values(padded, |mut values, (room, message)| {
-            values.push_bind(room).push_bind(message);
+        query.push_values(asked, |mut values, (room, message)| {
+            values.push_bind(*room).push_bind(*message);
         });
         query.push(concat!(") ", postings_of_x!()));
         found.extend(query.build_query_as::<T>().fetch_all(&mut *conn).await?);
@@ -149,8 +188,8 @@ where
 
 /// Writes chains over those that were.
 pub(super) async fn write_chains(tx: &mut Connection, rows: &[ChainRow]) -> Result<(), sqlx::Error> {
-    for rows in rows.chunks(ROWS) {
-        let mut query = QueryBuilder::<Sqlite>::new(
+    let write = execute(tx, rows, |rows| {
+        let mut query = QueryBuilder::new(
             "insert into chains (room, first_epoch, first_offset, last_epoch, last_offset, events, digest) ",
         );
         query.push_values(rows, |mut values, ChainRow { room, chain }| {
@@ -164,9 +203,9 @@ pub(super) async fn write_chains(tx: &mut Connection, rows: &[ChainRow]) -> Resu
                 .push_bind(&chain.digest[..]);
         });
         query.push(concat!(" ", over_the_old_chain!()));
-        query.build().execute(&mut *tx).await?;
-    }
-    Ok(())
+        query
+    });
+    write.await.map(drop)
 }
 
 /// What the archive has of rooms in a stretch of a generation of the log.
@@ -181,7 +220,7 @@ where
     T: Send + Unpin + for<'r> sqlx::FromRow<'r, super::Row>,
 {
     let mut found = Vec::new();
-    for rooms in rooms.chunks(ROWS) {
+    for rooms in runs(rooms) {
         let mut query = QueryBuilder::<Sqlite>::new(concat!(archived_where!(), " epoch = "));
         query.push_bind(i64::from(epoch)).push(" and offset_no >= ").push_bind(signed(from));
         query.push(" and offset_no < ").push_bind(signed(to)).push(" and room in (");
