@@ -8,7 +8,7 @@ use crate::{
     store::{Placed, Store, Stretch},
 };
 use app::model::{Event, KnownEvent};
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -16,8 +16,10 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-/// While records keep coming, a round begins so long after the one before it. The first after a rest waits for nothing.
-const GATHER: Duration = Duration::from_millis(10);
+/// While records keep coming, a round begins so long after the one before it, by how many that one had: a transaction of
+/// many costs little more than one of few. The first after a rest waits for nothing.
+const GATHER: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(50);
+const GATHER_EACH: Duration = Duration::from_millis(4);
 /// So many at a time: who comes while one is under way need not wait for its end.
 const UNDER_WAY: usize = 2;
 /// Partitions that wait for a round. Full: they wait for a place.
@@ -91,15 +93,13 @@ impl Rounds {
 
 async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<(Part, Back)>) {
     let mut under_way = JoinSet::new();
-    let mut begun: Option<Instant> = None;
+    let mut due = Instant::now();
     while let Some(first) = waiting.recv().await {
-        if let Some(begun) = begun {
-            sleep_until(begun + GATHER).await;
-        }
+        sleep_until(due).await;
         while under_way.len() >= UNDER_WAY {
             under_way.join_next().await;
         }
-        begun = Some(Instant::now());
+        let begun = Instant::now();
         let (mut round, mut entries, mut bytes) = (Vec::new(), 0, 0);
         let mut next = Some(first);
         while let Some((mut part, back)) = next {
@@ -108,6 +108,7 @@ async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<(Part, Back)>) {
             round.push((part, back));
             next = if entries < BATCH_ENTRIES && bytes < BATCH_BYTES { waiting.try_recv().ok() } else { None };
         }
+        due = begun + (GATHER_EACH * entries as u32).clamp(*GATHER.start(), *GATHER.end());
         under_way.spawn(fold(store.clone(), round));
     }
 }
