@@ -217,6 +217,8 @@ impl Batch<'_> {
                 Err(FoldError::Store(e @ (StoreError::Unavailable(_) | StoreError::Full))) => {
                     tracing::warn!(partition = self.partition, error = %e, "persist waits for the store");
                     self.health.set(PART, State::Waiting { reason: e.to_string() });
+                    // It may not have been away, but this too much for its time.
+                    size = (size / 2).max(1);
                     from = None;
                     backoff.wait().await;
                 }

@@ -16,10 +16,11 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-/// While records keep coming, a round begins so long after the one before it, by how many that one had: a transaction of
-/// many costs little more than one of few. The first after a rest waits for nothing.
-const GATHER: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(50);
-const GATHER_EACH: Duration = Duration::from_millis(4);
+/// While records keep coming, a round begins so long after the one before it: [`GATHER_EACH`] for each record of that
+/// one, within [`GATHER`]. A transaction of many costs little more than one of few. The first after a rest waits for
+/// nothing, nor does one after a full one.
+const GATHER: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(30);
+const GATHER_EACH: Duration = Duration::from_millis(3);
 /// So many at a time: who comes while one is under way need not wait for its end.
 const UNDER_WAY: usize = 2;
 /// Partitions that wait for a round. Full: they wait for a place.
@@ -30,7 +31,7 @@ const OTHERS: usize = 50;
 /// Whoever has so many entries, or so many bytes of them, fills a transaction alone.
 const ENOUGH: usize = BATCH_ENTRIES / 2;
 const ENOUGH_BYTES: usize = BATCH_BYTES / 2;
-/// Whoever is far behind takes a batch more than one, at most.
+/// Whoever is far behind goes on taking batches up to so many: short of them by one, it takes one more.
 const MOST: usize = BATCH_ENTRIES;
 const MOST_BYTES: usize = 2 * BATCH_BYTES;
 
@@ -106,9 +107,11 @@ async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<(Part, Back)>) {
             bytes += part.fill();
             entries += part.entries.len();
             round.push((part, back));
-            next = if entries < BATCH_ENTRIES && bytes < BATCH_BYTES { waiting.try_recv().ok() } else { None };
+            let full = entries >= BATCH_ENTRIES || bytes >= BATCH_BYTES;
+            due =
+                if full { begun } else { begun + (GATHER_EACH * entries as u32).clamp(*GATHER.start(), *GATHER.end()) };
+            next = if full { None } else { waiting.try_recv().ok() };
         }
-        due = begun + (GATHER_EACH * entries as u32).clamp(*GATHER.start(), *GATHER.end());
         under_way.spawn(fold(store.clone(), round));
     }
 }

@@ -33,7 +33,7 @@ const ASK_RETENTION_EVERY: Duration = Duration::from_secs(300);
 /// A store that has not caught up for so long is looked at more closely.
 const LATE: Duration = Duration::from_secs(30);
 /// How often it is asked whether the store has come far enough: at once, then less and less.
-const POLL: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
+const POLL: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(16));
 
 /// At a moment, the store had everything that the partition had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

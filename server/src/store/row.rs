@@ -5,7 +5,7 @@ use super::{
     chain::{self, Chain, Digest, Link},
 };
 use app::model::{Invalid, Millis, Position, Role, RoomId, User, UserId};
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 use uuid::Uuid;
 
 /// An offset for the database. Beyond its numbers there is no offset either, so the greatest stands for all of them.
@@ -138,6 +138,21 @@ pub(super) struct NewMessage<'a> {
     pub(super) place: i64,
     /// As the database takes them: see `bulk::terms`.
     pub(super) terms: String,
+}
+
+/// Which of many messages were inserted, by room and offset.
+pub(super) enum Inserted {
+    All,
+    These(HashSet<(Uuid, i64)>),
+}
+
+impl Inserted {
+    pub(super) fn has(&self, room: Uuid, offset: i64) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(these) => these.contains(&(room, offset)),
+        }
+    }
 }
 
 /// An event to be archived.

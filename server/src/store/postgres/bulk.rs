@@ -7,7 +7,7 @@ use crate::{
     store::{
         Stretch,
         chain::Link,
-        row::{ChainRow, NewEvent, NewMessage, not_forgotten, signed},
+        row::{ChainRow, Inserted, NewEvent, NewMessage, not_forgotten, signed},
         search::{NewTerms, author_term, room_term},
     },
 };
@@ -33,12 +33,9 @@ pub(super) async fn advance(tx: &mut Connection, stretches: &[Stretch<'_>]) -> R
     .await
 }
 
-/// Inserts the messages whose ids are new in their rooms; the rooms and offsets of those that were.
-pub(super) async fn insert_messages(
-    tx: &mut Connection,
-    rows: &[NewMessage<'_>],
-) -> Result<Vec<(Uuid, i64)>, sqlx::Error> {
-    sqlx::query_as(concat!(
+/// Inserts the messages whose ids are new in their rooms.
+pub(super) async fn insert_messages(tx: &mut Connection, rows: &[NewMessage<'_>]) -> Result<Inserted, sqlx::Error> {
+    let these: Vec<(Uuid, i64)> = sqlx::query_as(concat!(
         "insert into messages (room, id, epoch, offset_no, author, body, sent_at, reply_to, terms, deleted)
          select room, id, epoch, offset_no, author, body, sent_at, reply_to, terms::tsvector, false
          from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -58,7 +55,8 @@ pub(super) async fn insert_messages(
     .bind(rows.iter().map(|row| row.reply_to).collect::<Vec<Option<Uuid>>>())
     .bind(rows.iter().map(|row| row.terms.as_str()).collect::<Vec<&str>>())
     .fetch_all(tx)
-    .await
+    .await?;
+    Ok(if these.len() == rows.len() { Inserted::All } else { Inserted::These(these.into_iter().collect()) })
 }
 
 /// Writes the terms of messages that are there.

@@ -24,8 +24,8 @@ pub(super) struct Fold<'a> {
 
 impl<'a> Fold<'a> {
     /// `epoch`: the generation that the log is taken to be of.
-    pub(super) fn new(stretches: &'a [Stretch<'a>], epoch: u32) -> Self {
-        Self { stretches, epoch, rows: rows::of(stretches, epoch) }
+    pub(super) async fn new(stretches: &'a [Stretch<'a>], epoch: u32) -> Self {
+        Self { stretches, epoch, rows: rows::of(stretches, epoch).await }
     }
 
     /// Writes it. `run`: how many rows may go in together. With 1, [`FoldError::Poison`] names the right record. Returns
@@ -33,7 +33,7 @@ impl<'a> Fold<'a> {
     pub(super) async fn write(mut self, tx: &mut Connection, run: usize) -> Result<u32, FoldError> {
         let epoch = progress::advance(tx, self.stretches).await?;
         if epoch != self.epoch {
-            self = Self::new(self.stretches, epoch);
+            self = Self::new(self.stretches, epoch).await;
         }
         #[cfg(feature = "sabotage")]
         if crate::sabotage::breaks(crate::sabotage::Promise::ProgressBeforeRows) {

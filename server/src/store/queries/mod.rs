@@ -83,13 +83,13 @@ impl Store for Adapter {
     async fn fold(&self, partition: u32, from: u64, next: u64, records: &[Placed]) -> Result<(), FoldError> {
         within(async {
             let stretch = [Stretch { partition, from, next, records }];
-            let mut fold = Fold::new(&stretch, self.epoch.load(Relaxed));
+            let mut fold = Fold::new(&stretch, self.epoch.load(Relaxed)).await;
             let mut tx = self.begin().await?;
             let mut folded = fold.write(&mut tx, fold::RUN).await;
             if matches!(folded, Err(FoldError::Poison { .. })) && records.len() > 1 {
                 // Among rows that went in together the culprit is not known: once more, one by one.
                 tx.rollback().await.map_err(StoreError::from)?;
-                fold = Fold::new(&stretch, self.epoch.load(Relaxed));
+                fold = Fold::new(&stretch, self.epoch.load(Relaxed)).await;
                 tx = self.begin().await?;
                 folded = fold.write(&mut tx, 1).await;
             }
@@ -100,8 +100,11 @@ impl Store for Adapter {
     }
 
     async fn fold_together(&self, stretches: &[Stretch<'_>]) -> Result<(), FoldError> {
+        if stretches.is_empty() {
+            return Ok(());
+        }
         within(async {
-            let fold = Fold::new(stretches, self.epoch.load(Relaxed));
+            let fold = Fold::new(stretches, self.epoch.load(Relaxed)).await;
             let mut tx = self.begin().await?;
             self.epoch.store(fold.write(&mut tx, fold::RUN).await?, Relaxed);
             Ok(tx.commit().await.map_err(StoreError::from)?)

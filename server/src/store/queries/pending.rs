@@ -6,7 +6,6 @@ use crate::store::{
     row::{NewEvent, NewMessage},
 };
 use std::collections::HashSet;
-use uuid::Uuid;
 
 /// Posted messages and events, each in the order of the log. Whatever reads or changes rows flushes them first.
 #[derive(Default)]
@@ -38,8 +37,8 @@ impl<'a> Pending<'a> {
         let (messages, events): (Vec<_>, Vec<_>) =
             self.posted.drain(..).filter(|(message, _)| seen.insert((message.room, message.id))).unzip();
         if !messages.is_empty() {
-            let inserted: HashSet<(Uuid, i64)> = bulk::insert_messages(tx, &messages).await?.into_iter().collect();
-            self.events.extend(events.into_iter().filter(|event| inserted.contains(&(event.room, event.offset))));
+            let inserted = bulk::insert_messages(tx, &messages).await?;
+            self.events.extend(events.into_iter().filter(|event| inserted.has(event.room, event.offset)));
         }
         if !self.events.is_empty() {
             bulk::insert_events(tx, &self.events).await?;

@@ -1,5 +1,5 @@
-//! What records bring, made into rows before there is a transaction: one that parses nothing is over sooner, and while
-//! it is under way the next can be made ready.
+//! What records bring, made into rows before there is a transaction: one that parses no record is over sooner, and
+//! while it is under way the next can be made ready.
 
 use super::bulk;
 use crate::{
@@ -12,6 +12,9 @@ use crate::{
 };
 use app::model::{Event, KnownEvent, Message, Position, RoomChanged};
 use std::borrow::Cow;
+
+/// Records after which others have their turn: some ms.
+const AT_ONCE: usize = 64;
 
 /// What a record brings.
 pub(super) enum Rows<'a> {
@@ -26,9 +29,15 @@ pub(super) enum Rows<'a> {
 }
 
 /// The rows of all records, each with its offset, in the order of the log, whose generation is `epoch`.
-pub(super) fn of<'a>(stretches: &[Stretch<'a>], epoch: u32) -> Vec<(u64, Rows<'a>)> {
-    let records = stretches.iter().flat_map(|s| s.records.iter().map(|placed| (s.partition, placed)));
-    records.map(|(partition, placed)| (placed.offset, rows(placed, partition, epoch))).collect()
+pub(super) async fn of<'a>(stretches: &[Stretch<'a>], epoch: u32) -> Vec<(u64, Rows<'a>)> {
+    let mut made = Vec::with_capacity(stretches.iter().map(|stretch| stretch.records.len()).sum());
+    for Stretch { partition, records, .. } in stretches {
+        for records in records.chunks(AT_ONCE) {
+            made.extend(records.iter().map(|placed| (placed.offset, rows(placed, *partition, epoch))));
+            tokio::task::yield_now().await;
+        }
+    }
+    made
 }
 
 fn rows(placed: &Placed, partition: u32, epoch: u32) -> Rows<'_> {

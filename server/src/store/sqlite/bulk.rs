@@ -7,7 +7,7 @@ use crate::{
     store::{
         Stretch,
         chain::Link,
-        row::{ChainRow, NewEvent, NewMessage, not_forgotten, signed},
+        row::{ChainRow, Inserted, NewEvent, NewMessage, not_forgotten, signed},
         search::{NewTerms, author_term, room_term},
     },
 };
@@ -18,10 +18,16 @@ use uuid::Uuid;
 /// Rows a statement, at most.
 const ROWS: usize = 256;
 
-/// Runs of a power of two, the longest first: of each length there is a statement, and few lengths are all kept prepared.
+/// Few go in one statement.
+const FEW: usize = 16;
+/// Statements that are kept prepared: of each length there is one, for each table.
+pub(super) const PREPARED: usize = 256;
+
+/// Runs of a power of two, the longest first, and the last few: so there are not many lengths.
 fn runs<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
-        let (run, rest) = rows.split_at((1 << rows.len().checked_ilog2()?).min(ROWS));
+        let power = 1 << rows.len().checked_ilog2()?;
+        let (run, rest) = rows.split_at(if rows.len() <= FEW { rows.len() } else { power.min(ROWS) });
         rows = rest;
         Some(run)
     })
@@ -48,11 +54,8 @@ pub(super) async fn advance(_: &mut Connection, _: &[Stretch<'_>]) -> Result<Vec
     Ok(Vec::new())
 }
 
-/// Inserts the messages whose ids are new in their rooms; the rooms and offsets of those that were.
-pub(super) async fn insert_messages(
-    tx: &mut Connection,
-    rows: &[NewMessage<'_>],
-) -> Result<Vec<(Uuid, i64)>, sqlx::Error> {
+/// Inserts the messages whose ids are new in their rooms.
+pub(super) async fn insert_messages(tx: &mut Connection, rows: &[NewMessage<'_>]) -> Result<Inserted, sqlx::Error> {
     let new = execute(tx, rows, |rows| {
         let mut query = QueryBuilder::new(
             "with x (room, id, epoch, offset_no, author, body, sent_at, deleted, reply_to, place) as (",
@@ -78,18 +81,15 @@ pub(super) async fn insert_messages(
         ));
         query
     });
-    let new = new.await?;
-    let inserted: Vec<&NewMessage<'_>> = if new == rows.len() as u64 {
-        rows.iter().collect()
-    } else {
-        let there = those_there(tx, rows).await?;
-        rows.iter().filter(|row| there.contains(&(row.room, row.offset))).collect()
-    };
-    write_terms(tx, &inserted.iter().map(|row| (row.place, row.terms.as_str())).collect::<Vec<_>>()).await?;
-    Ok(inserted.iter().map(|row| (row.room, row.offset)).collect())
+    let all = new.await? == rows.len() as u64;
+    let inserted = if all { Inserted::All } else { Inserted::These(those_there(tx, rows).await?) };
+    let there = rows.iter().filter(|row| inserted.has(row.room, row.offset));
+    write_terms(tx, &there.map(|row| (row.place, row.terms.as_str())).collect::<Vec<_>>()).await?;
+    Ok(inserted)
 }
 
-/// Those that are in the table as what they are here: of the same id, another record's message may be.
+/// Those of which the table has this very record, not another of the same id. A record comes once, which its partition's
+/// progress sees to: so they were inserted just now.
 async fn those_there(tx: &mut Connection, rows: &[NewMessage<'_>]) -> Result<HashSet<(Uuid, i64)>, sqlx::Error> {
     let mut there = HashSet::new();
     for rows in runs(rows) {
@@ -175,10 +175,13 @@ where
     T: Send + Unpin + for<'r> sqlx::FromRow<'r, super::Row>,
 {
     let mut found = Vec::new();
-    for asked in runs(asked) {
+    for asked in asked.chunks(ROWS) {
         let mut query = QueryBuilder::<Sqlite>::new("with x (room, message) as (");
-        query.push_values(asked, |mut values, (room, message)| {
-            values.push_bind(*room).push_bind(*message);
+        // One question: to ask for the last more than once costs less than another way to the thread.
+        let last = asked.last().copied().into_iter().cycle();
+        let padded = asked.iter().copied().chain(last).take(asked.len().next_power_of_two());
+        query.push_values(padded, |mut values, (room, message)| {
+            values.push_bind(room).push_bind(message);
         });
         query.push(concat!(") ", postings_of_x!()));
         found.extend(query.build_query_as::<T>().fetch_all(&mut *conn).await?);
