@@ -103,6 +103,9 @@ const READERS: u32 = 4;
 /// What the writer keeps of the file, in KiB as SQLite counts them: all pages that a large transaction changes, else it
 /// writes some of them twice.
 const CACHE: &str = "-16384";
+/// So many pages, 8 MiB, go into the WAL before they are brought into the file: one that is changed often goes once. More
+/// would gain more, and make whoever commits last wait longer on a slow disk.
+const CHECKPOINT_PAGES: &str = "2048";
 const BUSY: Duration = Duration::from_secs(5);
 /// The structure of a file up to this size is examined before it is used: a second's work. In a larger one, SQLite
 /// finds damage when it comes upon it.
@@ -168,7 +171,11 @@ impl SqliteStore {
                 .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
         };
         let opened = within(async {
-            let writing = options.clone().pragma("cache_size", CACHE).statement_cache_capacity(bulk::PREPARED);
+            let writing = options
+                .clone()
+                .pragma("cache_size", CACHE)
+                .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+                .statement_cache_capacity(bulk::PREPARED);
             let writer = pool(1).connect_with(writing).await?;
             if std::fs::metadata(&file).is_ok_and(|file| file.len() <= EXAMINED_BYTES) {
                 let found: String = sqlx::query_scalar("pragma quick_check(1)").fetch_one(&writer).await?;
