@@ -8,7 +8,7 @@ use crate::{
     store::{Placed, Store, Stretch},
 };
 use app::model::{Event, KnownEvent};
-use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 /// While records keep coming, a round begins so long after the one before it: [`GATHER_EACH`] for each record of that
 /// one, within [`GATHER`]. A transaction of many costs little more than one of few. The first after a rest waits for
 /// nothing, nor does one after a full one.
-const GATHER: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(30);
+const GATHER: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(30));
 const GATHER_EACH: Duration = Duration::from_millis(3);
 /// So many at a time: who comes while one is under way need not wait for its end.
 const UNDER_WAY: usize = 2;
@@ -31,7 +31,7 @@ const OTHERS: usize = 50;
 /// Whoever has so many entries, or so many bytes of them, fills a transaction alone.
 const ENOUGH: usize = BATCH_ENTRIES / 2;
 const ENOUGH_BYTES: usize = BATCH_BYTES / 2;
-/// Whoever is far behind goes on taking batches up to so many: short of them by one, it takes one more.
+/// Whoever has fewer entries than this, and fewer bytes, takes one batch more that waits; it may have more then.
 const MOST: usize = BATCH_ENTRIES;
 const MOST_BYTES: usize = 2 * BATCH_BYTES;
 
@@ -46,7 +46,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Adds what has come meanwhile, as long as it is not too much: what comes is a batch itself. How many bytes it has now.
+    /// Adds batches that have come meanwhile, until it has [`MOST`]. How many bytes it has now.
     pub(super) fn fill(&mut self) -> usize {
         while self.entries.len() < MOST
             && bytes(&self.entries) < MOST_BYTES
@@ -101,17 +101,16 @@ async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<(Part, Back)>) {
             under_way.join_next().await;
         }
         let begun = Instant::now();
-        let (mut round, mut entries, mut bytes) = (Vec::new(), 0, 0);
+        let (mut round, mut entries, mut bytes, mut full) = (Vec::new(), 0, 0, false);
         let mut next = Some(first);
         while let Some((mut part, back)) = next {
             bytes += part.fill();
             entries += part.entries.len();
             round.push((part, back));
-            let full = entries >= BATCH_ENTRIES || bytes >= BATCH_BYTES;
-            due =
-                if full { begun } else { begun + (GATHER_EACH * entries as u32).clamp(*GATHER.start(), *GATHER.end()) };
+            full = entries >= BATCH_ENTRIES || bytes >= BATCH_BYTES;
             next = if full { None } else { waiting.try_recv().ok() };
         }
+        due = if full { begun } else { begun + (GATHER_EACH * entries as u32).clamp(GATHER.0, GATHER.1) };
         under_way.spawn(fold(store.clone(), round));
     }
 }
