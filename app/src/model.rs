@@ -301,10 +301,10 @@ pub struct Unread {
     pub read: Position,
     /// What is counted here is up to this position: a subscription since it brings the rest.
     pub upto: Position,
-    /// Messages of others after `read`, [`MAX_UNREAD`] at most.
+    /// Messages of others after `read`, among the newest two hundred there, [`MAX_UNREAD`] at most.
     pub unread: u32,
-    /// Those of the newest thousand among them that mention the reader, [`MAX_UNREAD`] at most. In a direct conversation
-    /// each does.
+    /// How many of others' mention the reader, among the newest thousand after `read`, `unread` at most. In a direct
+    /// conversation each does.
     pub mentions: u32,
     /// It is a direct conversation.
     #[serde(default)]

@@ -63,8 +63,8 @@ fn ack(buf: &[u8], ok: impl Fn(u16) -> bool, bad: &[u8]) -> Option<(usize, Optio
 pub struct Publisher {
     /// Where.
     pub addr: SocketAddr,
-    /// Of every request.
-    pub headers: Vec<(String, String)>,
+    /// Those of the next request.
+    pub headers: Box<dyn Fn() -> Vec<(String, String)> + Send>,
     /// The address for a room.
     pub path: fn(room: &str) -> String,
     /// Appends the body for a room and a payload.
@@ -82,7 +82,7 @@ impl PubCodec for Publisher {
     fn encode(&mut self, room: &str, payload: &[u8], out: &mut Vec<u8>) {
         let mut body = vec![];
         (self.body)(room, payload, &mut body);
-        request("POST", &(self.path)(room), &self.addr.to_string(), &self.headers, &body, out);
+        request("POST", &(self.path)(room), &self.addr.to_string(), &(self.headers)(), &body, out);
     }
     fn decode(&mut self, buf: &[u8]) -> Option<(usize, Option<Ack>)> {
         ack(buf, |status| status == self.ok, self.bad)

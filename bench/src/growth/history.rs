@@ -43,7 +43,7 @@ const INDEPENDENT: f64 = 2.0;
 struct Room {
     id: String,
     slug: String,
-    tokens: Vec<String>,
+    people: Partyline,
     whose: Whose,
 }
 
@@ -72,8 +72,8 @@ pub(super) fn measure(program: &Path, mode: Mode, most: u64, requests: usize) ->
 fn make(place: &Place) -> Result<Room> {
     let node = place.start()?;
     let target = Partyline::prepare(&[node.addr], 1)?;
-    let (id, tokens) = (target.room_name("", 0)?, target.tokens().to_vec());
-    let ask = |path: &str| http::ask(node.addr, "GET", path, Some(&tokens[0]), &Value::Null);
+    let (id, token) = (target.room_name("", 0)?, target.token(0));
+    let ask = |path: &str| http::ask(node.addr, "GET", path, Some(&token), &Value::Null);
     let (room, me) = (ask(&format!("/api/v1/rooms/{id}"))?, ask("/api/v1/me")?);
     let text = |value: &Value, name: &str| value[name].as_str().map(str::to_owned).context("a text is missing");
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
@@ -87,7 +87,7 @@ fn make(place: &Place) -> Result<Room> {
     };
     drop(node);
     whose.partition = partition(place, whose.room)?;
-    Ok(Room { id, slug, tokens, whose })
+    Ok(Room { id, slug, people: target, whose })
 }
 
 fn partition(place: &Place, room: Uuid) -> Result<i64> {
@@ -107,8 +107,11 @@ fn places(messages: u64) -> Vec<u64> {
 }
 
 fn read(addr: SocketAddr, room: &Room, messages: u64, requests: usize, mode: Mode) -> Result<Report> {
+    // To write ten million messages takes longer than a token lives.
+    room.people.moved_to(addr).renew()?;
     let mut asker = Asker::connect(addr)?;
-    let token = Some(room.tokens[0].as_str());
+    let tokens: Vec<_> = (0..room.people.people()).map(|n| room.people.token(n)).collect();
+    let token = Some(tokens[0].as_str());
     let history = format!("/api/v1/rooms/{}/messages", room.id);
     let newest = often(WARM, requests, |_| {
         let answer = asker.get(&history, token)?;
@@ -123,9 +126,9 @@ fn read(addr: SocketAddr, room: &Room, messages: u64, requests: usize, mode: Mod
         Ok(answer.whole_ns)
     })?;
     // One may search twenty times at once: a search each, in turn.
-    let searches = requests.min(18 * room.tokens.len() - WARM);
+    let searches = requests.min(18 * tokens.len() - WARM);
     let search = often(WARM, searches, |i| {
-        let who = Some(room.tokens[i % room.tokens.len()].as_str());
+        let who = Some(tokens[i % tokens.len()].as_str());
         let answer = asker.get(&format!("/api/v1/search?q={RARE}&room={}", room.slug), who)?;
         let found: Value = serde_json::from_slice(&answer.body)?;
         let hits = found["messages"].as_array().map_or(0, Vec::len) as u64;

@@ -38,6 +38,8 @@ const PUBLISHERS: usize = 10;
 /// Sockets that leave and come back.
 const CHURN_PER_SECOND: u64 = 20;
 const SLOW_READERS: usize = 5;
+/// A third of how long an access token lives; everybody has come back once in less.
+const RENEW_EVERY: Duration = Duration::from_secs(300);
 /// Nothing new has come for so long: what is missing is missed.
 const DRAINED_AFTER: Duration = Duration::from_secs(15);
 /// Until descriptors have to be closed again: longer than the server waits for a silent peer.
@@ -88,14 +90,14 @@ pub fn run(program: &Path, soak: &Soak) -> Result<()> {
         first: FIRST_IN_EACH_ROOM * ROOMS as u64,
     };
     let publisher = {
-        let (shared, rooms) = (fleet.shared.clone(), fleet.rooms.clone());
+        let (target, shared, rooms) = (target.clone(), fleet.shared.clone(), fleet.rooms.clone());
         std::thread::spawn(move || publisher::run(&*target, &rooms, &[], &plan, &shared))
     };
     while fleet.shared.measure_from.load(Relaxed) == u64::MAX && !publisher.is_finished() {
         sleep(Duration::from_millis(50));
     }
     let (began, mut samples) = (Instant::now(), vec![]);
-    let mut next = began;
+    let (mut next, mut renew) = (began, began);
     while !publisher.is_finished() {
         if Instant::now() >= next {
             let (files, threads) = procstat::open_of(pid)?;
@@ -103,6 +105,10 @@ pub fn run(program: &Path, soak: &Soak) -> Result<()> {
             eprintln!("{at_s:.0} s: {:.1} MiB, {files} files, {threads} threads", rss / 1_048_576.0);
             samples.push(Sample { at_s, rss, files, threads });
             next += Duration::from_secs_f64(soak.every.max(0.1));
+        }
+        if Instant::now() >= renew {
+            target.renew()?;
+            renew += RENEW_EVERY;
         }
         sleep(Duration::from_millis(50));
     }

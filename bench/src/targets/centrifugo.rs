@@ -48,8 +48,10 @@ impl Target for Centrifugo {
         Ok(if self.ns.is_empty() { format!("bench-{run}-{i}") } else { format!("{}:bench-{run}-{i}", self.ns) })
     }
     fn publisher(&self, _: usize) -> Box<dyn PubCodec> {
-        let headers =
-            vec![("X-API-Key".into(), self.api_key.clone()), ("Content-Type".into(), "application/json".into())];
+        let api_key = self.api_key.clone();
+        let headers = Box::new(move || {
+            vec![("X-API-Key".into(), api_key.clone()), ("Content-Type".into(), "application/json".into())]
+        });
         let body = |room: &str, payload: &[u8], out: &mut Vec<u8>| {
             out.extend_from_slice(format!(r#"{{"channel":"{room}","data":{{"text":""#).as_bytes());
             out.extend_from_slice(payload);

@@ -1,5 +1,5 @@
 //! Partyline: subscribers with a bearer token in the handshake, publishing by `POST …/messages`. People and rooms are
-//! made first.
+//! made first. Access tokens live for a quarter of an hour: who stays longer calls [`Partyline::renew`], as a browser does.
 
 use crate::{
     http,
@@ -7,17 +7,39 @@ use crate::{
     ws,
 };
 use anyhow::{Context, Result};
-use serde_json::json;
-use std::net::SocketAddr;
+use serde_json::{Value, json};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, PoisonError, RwLock},
+};
 use uuid::Uuid;
 
 /// As whom subscribers come: one of these in turn, the first of whom made the rooms and writes in them.
 const PEOPLE: usize = 16;
 
+/// As somebody signed in: what may be asked for a while, and what gets the next of both.
+struct SignedIn {
+    access: String,
+    refresh: String,
+}
+
+impl SignedIn {
+    fn of(answer: &Value) -> Result<Self> {
+        let text = |name: &str| answer[name].as_str().map(str::to_owned).with_context(|| format!("no {name}"));
+        Ok(Self { access: text("access_token")?, refresh: text("refresh_token")? })
+    }
+}
+
+type People = Arc<[RwLock<SignedIn>]>;
+
+fn access(person: &RwLock<SignedIn>) -> String {
+    person.read().unwrap_or_else(PoisonError::into_inner).access.clone()
+}
+
 /// A server with people and rooms in it.
 pub struct Partyline {
     nodes: Vec<SocketAddr>,
-    tokens: Vec<String>,
+    people: People,
     rooms: Vec<String>,
 }
 
@@ -32,17 +54,16 @@ impl Partyline {
         let unique = Uuid::new_v4().simple().to_string();
         let register = |n: usize| {
             let account = json!({"username": format!("bench-{n}-{}", &unique[..8]), "password": unique});
-            let made = http::ask(addr, "POST", "/api/v1/accounts", None, &account)?;
-            made["access_token"].as_str().map(str::to_owned).context("no access token")
+            SignedIn::of(&http::ask(addr, "POST", "/api/v1/accounts", None, &account)?).map(RwLock::new)
         };
-        let tokens: Vec<_> = (0..PEOPLE).map(register).collect::<Result<_>>()?;
-        let rooms = make_rooms(addr, &tokens[0], rooms)?;
-        Ok(Self { nodes: nodes.to_vec(), tokens, rooms })
+        let people: People = (0..PEOPLE).map(register).collect::<Result<_>>()?;
+        let rooms = make_rooms(addr, &access(&people[0]), rooms)?;
+        Ok(Self { nodes: nodes.to_vec(), people, rooms })
     }
 
     /// The same people and rooms, of a node that came after.
     pub fn moved_to(&self, node: SocketAddr) -> Self {
-        Self { nodes: vec![node], tokens: self.tokens.clone(), rooms: self.rooms.clone() }
+        Self { nodes: vec![node], people: self.people.clone(), rooms: self.rooms.clone() }
     }
 
     /// The same people, in `rooms` new rooms, on a node that came after.
@@ -50,13 +71,32 @@ impl Partyline {
     /// # Errors
     /// If it refuses.
     pub fn again(&self, node: SocketAddr, rooms: usize) -> Result<Self> {
-        let rooms = make_rooms(node, &self.tokens[0], rooms)?;
-        Ok(Self { nodes: vec![node], tokens: self.tokens.clone(), rooms })
+        let rooms = make_rooms(node, &self.token(0), rooms)?;
+        Ok(Self { nodes: vec![node], people: self.people.clone(), rooms })
     }
 
-    /// Access tokens of the people; the first made the rooms.
-    pub fn tokens(&self) -> &[String] {
-        &self.tokens
+    /// The access token of one of the people, who take turns; the first made the rooms.
+    pub fn token(&self, n: usize) -> String {
+        access(&self.people[n % self.people.len()])
+    }
+
+    /// How many people there are.
+    pub fn people(&self) -> usize {
+        self.people.len()
+    }
+
+    /// New tokens for everybody. Publishers take theirs at the next message; subscribers when they next connect, and those
+    /// that stay are sent away when the token that they came with ends.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub fn renew(&self) -> Result<()> {
+        for person in &*self.people {
+            let mut person = person.write().unwrap_or_else(PoisonError::into_inner);
+            let token = json!({"refresh_token": person.refresh});
+            *person = SignedIn::of(&http::ask(self.nodes[0], "POST", "/api/v1/sessions/refresh", None, &token)?)?;
+        }
+        Ok(())
     }
 }
 
@@ -75,7 +115,7 @@ impl Target for Partyline {
         self.nodes[conn / self.rooms.len().max(1) % self.nodes.len()]
     }
     fn upgrade(&self, conn: usize, _: &str) -> Vec<u8> {
-        let token = &self.tokens[conn % self.tokens.len()];
+        let token = self.token(conn);
         let protocols = ("Sec-WebSocket-Protocol".to_owned(), format!("partyline.v1, bearer.{token}"));
         ws::upgrade_request("/ws", &self.ws_addr(conn).to_string(), &[protocols])
     }
@@ -104,9 +144,11 @@ impl Target for Partyline {
         self.rooms.get(i).cloned().with_context(|| format!("room {i} was not made"))
     }
     fn publisher(&self, conn: usize) -> Box<dyn PubCodec> {
-        let header = |name: &str, value: String| (name.to_owned(), value);
-        let bearer = header("Authorization", format!("Bearer {}", self.tokens[0]));
-        let headers = vec![bearer, header("Content-Type", "application/json".into())];
+        let people = self.people.clone();
+        let headers = Box::new(move || {
+            let bearer = format!("Bearer {}", access(&people[0]));
+            vec![("Authorization".into(), bearer), ("Content-Type".into(), "application/json".into())]
+        });
         let body = |_: &str, payload: &[u8], out: &mut Vec<u8>| {
             // As a client that may have to try again: with an id of its own.
             out.extend_from_slice(format!(r#"{{"id":"{}","body":""#, Uuid::now_v7()).as_bytes());

@@ -70,9 +70,16 @@ pub(super) struct LocalClaims(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    claims: HashMap<(RoomId, MessageId), (Claim, Fate)>,
+    claims: HashMap<(RoomId, MessageId), Held>,
     order: VecDeque<(Instant, RoomId, MessageId)>,
     lost_at: Option<Instant>,
+}
+
+/// The claim that counts, without what it is found by: there may be two hundred thousand.
+struct Held {
+    fingerprint: Fingerprint,
+    nonce: u64,
+    fate: Fate,
 }
 
 impl LocalClaims {
@@ -85,10 +92,11 @@ impl LocalClaims {
         kept.forget();
         let key = (claim.room, claim.id);
         match kept.claims.get(&key) {
-            Some((first, _)) if first.nonce == claim.nonce => Claimed::Mine,
-            Some((first, fate)) => Claimed::Taken { fingerprint: first.fingerprint, fate: *fate },
+            Some(first) if first.nonce == claim.nonce => Claimed::Mine,
+            Some(first) => Claimed::Taken { fingerprint: first.fingerprint, fate: first.fate },
             None => {
-                kept.claims.insert(key, (claim.clone(), Fate::Pending));
+                let Claim { fingerprint, nonce, .. } = *claim;
+                kept.claims.insert(key, Held { fingerprint, nonce, fate: Fate::Pending });
                 kept.order.push_back((Instant::now(), claim.room, claim.id));
                 Claimed::Mine
             }
@@ -97,17 +105,18 @@ impl LocalClaims {
 
     pub fn settle(&self, claim: &Claim, fate: Fate) {
         let mut kept = self.kept();
-        let Some((first, known)) = kept.claims.get_mut(&(claim.room, claim.id)) else { return };
+        let Claim { room, id, fingerprint, nonce } = *claim;
+        let Some(first) = kept.claims.get_mut(&(room, id)) else { return };
         match fate {
-            Fate::Posted(_) => (*first, *known) = (claim.clone(), fate),
-            Fate::Pending | Fate::Unsure if first.nonce == claim.nonce => *known = fate,
+            Fate::Posted(_) => *first = Held { fingerprint, nonce, fate },
+            Fate::Pending | Fate::Unsure if first.nonce == nonce => first.fate = fate,
             Fate::Pending | Fate::Unsure => {}
         }
     }
 
     pub fn release(&self, claim: &Claim) {
         let mut kept = self.kept();
-        if kept.claims.get(&(claim.room, claim.id)).is_some_and(|(first, _)| first.nonce == claim.nonce) {
+        if kept.claims.get(&(claim.room, claim.id)).is_some_and(|first| first.nonce == claim.nonce) {
             kept.claims.remove(&(claim.room, claim.id));
         }
     }

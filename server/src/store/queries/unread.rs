@@ -15,7 +15,10 @@ use uuid::Uuid;
 
 /// The longest list of rooms.
 const MOST_ROOMS: i64 = 500;
-/// In so many of a room's newest unread messages mentions are looked for.
+/// Among so many of a room's newest messages those of others are counted: whoever writes there and marks nothing read, as
+/// a bot may, would otherwise have all that they ever wrote gone through.
+const MOST_COUNTED: i64 = 2 * MAX_UNREAD as i64;
+/// In so many of a room's newest messages mentions are looked for.
 const MOST_SEARCHED: i64 = 1_000;
 
 #[derive(sqlx::FromRow)]
@@ -39,9 +42,12 @@ pub(super) const OF: &str = "select k.room, k.read_epoch, k.read_offset, k.slug,
             (select m.offset_no from messages m where m.room = k.room
              order by m.epoch desc, m.offset_no desc limit 1) as upto_offset,
             (select count(*) from (
-                 select 1 from messages m
-                 where m.room = k.room and (m.epoch, m.offset_no) > (k.read_epoch, k.read_offset)
-                   and m.author <> $1 and not m.deleted
+                 select 1 from (
+                     select m.author, m.deleted from messages m
+                     where m.room = k.room and (m.epoch, m.offset_no) > (k.read_epoch, k.read_offset)
+                     order by m.epoch desc, m.offset_no desc limit $4
+                 ) as newest
+                 where newest.author <> $1 and not newest.deleted
                  limit $2
              ) as few) as unread
      from (
@@ -55,15 +61,20 @@ pub(super) const OF: &str = "select k.room, k.read_epoch, k.read_offset, k.slug,
 
 /// Where somebody may be mentioned, among the newest that they have not read.
 pub(super) const MENTIONS: &str = "select body from (
-         select m.body from messages m
-         where m.room = $1 and (m.epoch, m.offset_no) > ($2, $3) and m.author <> $4 and not m.deleted
+         select m.body, m.author, m.deleted from messages m
+         where m.room = $1 and (m.epoch, m.offset_no) > ($2, $3)
          order by m.epoch desc, m.offset_no desc limit $5
      ) as newest
-     where lower(body) like $6 escape '\\' or lower(body) like '%@all%' limit $7";
+     where author <> $4 and not deleted and (lower(body) like $6 escape '\\' or lower(body) like '%@all%') limit $7";
 
 pub(super) async fn of(conn: &mut Connection, user: &User) -> Result<Vec<Unread>, StoreError> {
-    let rows: Vec<Row> =
-        sqlx::query_as(OF).bind(user.id.0).bind(i64::from(MAX_UNREAD)).bind(MOST_ROOMS).fetch_all(&mut *conn).await?;
+    let rows: Vec<Row> = sqlx::query_as(OF)
+        .bind(user.id.0)
+        .bind(i64::from(MAX_UNREAD))
+        .bind(MOST_ROOMS)
+        .bind(MOST_COUNTED)
+        .fetch_all(&mut *conn)
+        .await?;
     let mut mentions = HashMap::new();
     for row in rows.iter().filter(|row| row.unread > 0) {
         let meant = if is_direct(&row.slug) { few(row.unread) } else { mentions_in(conn, user, row).await? };
@@ -103,5 +114,5 @@ async fn mentions_in(conn: &mut Connection, user: &User, row: &Row) -> Result<u3
         .fetch_all(conn)
         .await?;
     let those = bodies.iter().filter(|body| calls(body, &user.username)).count();
-    Ok(u32::try_from(those).unwrap_or(MAX_UNREAD))
+    Ok(u32::try_from(those).unwrap_or(MAX_UNREAD).min(few(row.unread)))
 }

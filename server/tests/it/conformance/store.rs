@@ -109,6 +109,7 @@ of_both_adapters! {
         what_others_have_posted_since_one_has_read_is_unread,
         a_mention_is_of_the_name_and_not_of_one_that_begins_alike,
         unread_messages_are_counted_up_to_a_hundred,
+        whoever_writes_much_and_reads_nothing_counts_what_came_lately,
         how_much_one_wants_to_be_told_of_is_kept;
     fold:
         progress_moves_with_the_rows_and_only_from_where_the_batch_begins,

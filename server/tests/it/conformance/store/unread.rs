@@ -61,6 +61,18 @@ pub async fn unread_messages_are_counted_up_to_a_hundred(place: &Place) {
     assert_eq!(unread(&chat, &chat.lin).await, (joined, MAX_UNREAD, MAX_UNREAD));
 }
 
+pub async fn whoever_writes_much_and_reads_nothing_counts_what_came_lately(place: &Place) {
+    let (chat, joined) = two_in_a_room(place).await;
+    let by = |user: &User, count: u32| (0..count).map(|n| chat.post(user, &format!("{n} @lin"))).collect();
+    chat.fold(by(&chat.ada, 3)).await;
+    chat.fold(by(&chat.lin, 2 * MAX_UNREAD - 1)).await;
+    assert_eq!(unread(&chat, &chat.lin).await, (joined, 1, 1));
+    chat.fold(by(&chat.lin, 1)).await;
+    assert_eq!(unread(&chat, &chat.lin).await, (joined, 0, 0));
+    chat.fold(by(&chat.ada, 2)).await;
+    assert_eq!(unread(&chat, &chat.lin).await, (joined, 2, 2));
+}
+
 pub async fn how_much_one_wants_to_be_told_of_is_kept(place: &Place) {
     let (chat, _) = two_in_a_room(place).await;
     let level = async |user: &User| chat.store.unread(user).await.expect("read")[0].level;
