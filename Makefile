@@ -1,6 +1,6 @@
 # `make help` tells what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test dev release cluster check size measure bench growth soak chaos fuzz prerequisites
+.PHONY: help run test dev release cluster check lint-front size measure bench growth soak chaos fuzz prerequisites
 
 # Arguments for the server: make run ARGS='--listen 127.0.0.1:4000'
 ARGS ?=
@@ -33,8 +33,11 @@ check: prerequisites ## formatting, lints (warnings are errors), and which folde
 	cargo clippy -p server -p app -p chaos --all-targets -- -D warnings
 	cargo clippy -p xtask --all-targets -- -D warnings
 	cargo clippy -p bench --all-targets -- -D warnings
-	cargo clippy -p frontend --features split --target wasm32-unknown-unknown --target-dir target/front -- -D warnings
+	@$(MAKE) --no-print-directory lint-front
 	cargo test --quiet -p xtask --test architecture
+
+lint-front:
+	cargo clippy -p frontend --features split --target wasm32-unknown-unknown --target-dir target/front -- -D warnings
 
 size: prerequisites ## what a browser downloads, against budgets and limits
 	@command -v node >/dev/null || xtask/packages nodejs

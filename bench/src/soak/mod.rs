@@ -194,7 +194,8 @@ fn text(mode: Mode, soak: &Soak, outcome: &Outcome, did: &[(&str, u64)], file: &
          {CHURN_PER_SECOND} sockets a second leave and come back to resume, {SLOW_READERS} readers follow every room and hardly \
          read, pages\n\
          of history are read, messages edited. Before that each room got {FIRST_IN_EACH_ROOM} messages, more than is kept of it\n\
-         in memory. {verdict}\n\n![Memory over time](growth/{file})\n\n\
+         in memory. Who posted what is known for twenty minutes: so long memory rises, in steps where a table doubles.\n\
+         {verdict}\n\n![Memory over time](growth/{file})\n\n\
          Memory from minute {:.0} on: {:+.1} MiB an hour by least squares, at most {:.0} are sound (`bound` in\n\
          `bench/src/soak/judge.rs` says why). Missed {}, doubled {}, disordered {}, failed {}, lost connections {}. Files: {} before, {files} at\n\
          most, {} after all had gone. Threads: {} to {}.\n\n{}",
