@@ -7,6 +7,7 @@ use app::model::{Event, KnownEvent, Millis, Position, RoomId, UserId};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use post::Post;
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
@@ -16,6 +17,7 @@ pub mod guard;
 pub mod kafka;
 mod lease;
 pub mod misfit;
+mod post;
 pub mod sqlite;
 
 /// No call waits longer.
@@ -60,6 +62,14 @@ impl Record {
     /// # Errors
     /// [`NotARecord`] if they are not one.
     pub fn decode(payload: &[u8]) -> Result<Self, NotARecord> {
+        match Post::read(payload).and_then(Post::into_record) {
+            Some(post) => Ok(post),
+            None => Self::decode_any(payload),
+        }
+    }
+
+    /// The same, whatever kind it is of and whichever version wrote it.
+    pub(crate) fn decode_any(payload: &[u8]) -> Result<Self, NotARecord> {
         serde_json::from_slice(payload).map_err(NotARecord)
     }
 
@@ -80,6 +90,14 @@ impl Record {
 /// # Errors
 /// [`NotARecord`] if the bytes are not one.
 pub fn event_json(payload: &[u8], at: Position) -> Result<String, NotARecord> {
+    match Post::read(payload) {
+        Some(post) => Ok(post.into_event_json(at)),
+        None => event_json_any(payload, at),
+    }
+}
+
+/// The same, whatever kind it is of and whichever version wrote it.
+pub(crate) fn event_json_any(payload: &[u8], at: Position) -> Result<String, NotARecord> {
     #[derive(Deserialize)]
     struct Whole {
         event: serde_json::Value,

@@ -214,8 +214,7 @@ impl Relay {
             // Not a record: persist buries it.
             let Ok(record) = Record::decode(&entry.payload) else { continue };
             let at = Position::new(self.epoch, entry.offset);
-            let event = record.event_at(at);
-            if let Event::Known(KnownEvent::MessagePosted { message }, _) = &event {
+            if let Event::Known(KnownEvent::MessagePosted { message }, _) = &record.event {
                 match self.posts.note(record.room, message.id, at, record.accepted_at) {
                     Post::First => {}
                     Post::Repeated => continue,
@@ -224,7 +223,7 @@ impl Relay {
                     Post::Unknown => unknown.push((record.room, message.id, at)),
                 }
             }
-            let first = matches!(event, Event::Known(KnownEvent::RoomCreated { .. }, _));
+            let first = matches!(record.event, Event::Known(KnownEvent::RoomCreated { .. }, _));
             // Whole, with what this version does not know of it.
             let Ok(payload) = event_json(&entry.payload, at) else { continue };
             events.push(Relayed { room: record.room, at, first, payload: payload.into() });
