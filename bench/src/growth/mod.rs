@@ -24,8 +24,8 @@ pub struct Growth {
     /// Series; if none is named, all but what needs --cluster
     #[arg(long, value_delimiter = ',')]
     only: Vec<Series>,
-    /// Nodes and the history of a cluster too, on the services of `end2end/services env`
-    #[arg(long)]
+    /// All series, those of a cluster too: these are on the services of `end2end/services env`
+    #[arg(long, conflicts_with = "only")]
     cluster: bool,
     /// How long a window is
     #[arg(long, default_value_t = 8.0)]
@@ -53,8 +53,10 @@ enum Series {
     Rooms,
     /// Nodes of a cluster, 1 to 3, at the same load
     Nodes,
-    /// Messages of a room, a thousand to ten million
+    /// Messages of a room in SQLite, a thousand to ten million
     History,
+    /// The same in a cluster's PostgreSQL
+    ClusterHistory,
 }
 
 /// A part of the document.
@@ -70,7 +72,10 @@ struct Part {
 /// # Errors
 /// If a server cannot be started, ends, or answers something else than it should.
 pub fn run(program: &Path, growth: &Growth) -> Result<()> {
-    let wanted = |series| growth.only.is_empty() || growth.only.contains(&series);
+    let wanted = |series| match growth.only.as_slice() {
+        [] => growth.cluster || !matches!(series, Series::Nodes | Series::ClusterHistory),
+        only => only.contains(&series),
+    };
     let put = |part: Part| {
         println!("{}", part.text);
         let pictures: Vec<_> = part.plots.iter().map(|(file, plot)| (file.clone(), plot.svg())).collect();
@@ -82,14 +87,14 @@ pub fn run(program: &Path, growth: &Growth) -> Result<()> {
     if wanted(Series::Rooms) {
         put(rooms::measure(program, growth.most, growth.seconds)?)?;
     }
-    if growth.only.contains(&Series::Nodes) || growth.only.is_empty() && growth.cluster {
+    if wanted(Series::Nodes) {
         put(nodes::measure(program, growth.seconds)?)?;
     }
     if wanted(Series::History) {
         put(history::measure(program, Embedded, growth.messages, growth.requests)?)?;
-        if growth.cluster {
-            put(history::measure(program, Cluster, growth.messages, growth.requests)?)?;
-        }
+    }
+    if wanted(Series::ClusterHistory) {
+        put(history::measure(program, Cluster, growth.messages, growth.requests)?)?;
     }
     Ok(())
 }
