@@ -69,13 +69,14 @@ pub(super) fn sqlite(store: &Path, whose: &Whose, from: u64, to: u64) -> Result<
         while next <= to {
             let last = to.min(next + BATCH - 1);
             db.execute_batch("begin immediate")?;
-            for n in next..=last {
+            // The newest first, as their terms are.
+            for n in (next..=last).rev() {
                 let (id, text, offset) = (id(n), text(n), n.cast_signed());
-                // As in server/src/store/search.rs, `place`.
+                // As in server/src/store/search.rs, `place`; of the terms, negative.
                 let place = offset << 8 | whose.partition & 0xff;
                 let sent_at = sent_at(n, whose.first_at);
                 message.execute(params![room, id.as_bytes(), offset, author, text, sent_at, place])?;
-                terms.execute(params![place, format!("{of_room} {of_author} {text}")])?;
+                terms.execute(params![-place, format!("{of_room} {of_author} {text}")])?;
                 event.execute(params![room, offset, id.as_bytes(), whose.event(n, &text)])?;
             }
             db.execute_batch("commit")?;

@@ -84,7 +84,7 @@ pub(super) async fn insert_messages(tx: &mut Connection, rows: &[NewMessage<'_>]
     let all = new.await? == rows.len() as u64;
     let inserted = if all { Inserted::All } else { Inserted::These(those_there(tx, rows).await?) };
     let there = rows.iter().filter(|row| inserted.has(row.room, row.offset));
-    write_terms(tx, &there.map(|row| (row.place, row.terms.as_str())).collect::<Vec<_>>()).await?;
+    write_terms(tx, there.map(|row| (row.place, row.terms.as_str())).collect()).await?;
     Ok(inserted)
 }
 
@@ -105,7 +105,7 @@ async fn those_there(tx: &mut Connection, rows: &[NewMessage<'_>]) -> Result<Has
 
 /// Writes the terms of messages that are there.
 pub(super) async fn index(tx: &mut Connection, rows: &[NewTerms]) -> Result<(), sqlx::Error> {
-    write_terms(tx, &rows.iter().map(|row| (row.place, row.terms.as_str())).collect::<Vec<_>>()).await?;
+    write_terms(tx, rows.iter().map(|row| (row.place, row.terms.as_str())).collect()).await?;
     for row in rows {
         sqlx::query("update messages set place = $3 where room = $1 and id = $2 and place is not $3")
             .bind(row.room)
@@ -117,11 +117,13 @@ pub(super) async fn index(tx: &mut Connection, rows: &[NewTerms]) -> Result<(), 
     Ok(())
 }
 
-async fn write_terms(tx: &mut Connection, rows: &[(i64, &str)]) -> Result<(), sqlx::Error> {
-    let write = execute(tx, rows, |rows| {
+/// The newest first, as the index has them: at each step back it would write out what it has.
+async fn write_terms(tx: &mut Connection, mut rows: Vec<(i64, &str)>) -> Result<(), sqlx::Error> {
+    rows.sort_unstable_by_key(|(place, _)| -place);
+    let write = execute(tx, &rows, |rows| {
         let mut query = QueryBuilder::new("insert or replace into message_terms (rowid, terms) ");
         query.push_values(rows, |mut values, (place, terms)| {
-            values.push_bind(*place).push_bind(*terms);
+            values.push_bind(-place).push_bind(*terms);
         });
         query
     });

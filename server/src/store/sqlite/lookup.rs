@@ -1,5 +1,5 @@
-//! Looking terms up in SQLite. The index (FTS5) gives rows in the order of the log, newest first, so a search ends as
-//! soon as it has enough.
+//! Looking terms up in SQLite. The index (FTS5) has the newest message first, in the order of the log, so a search ends
+//! as soon as it has enough.
 
 use super::{
     Connection,
@@ -32,11 +32,11 @@ pub(super) async fn find(
         " from (
               select m.place
               from message_terms
-              cross join messages m on m.place = message_terms.rowid
+              cross join messages m on m.place = abs(message_terms.rowid)
               cross join rooms r on r.id = m.room
               where message_terms match "
     ));
-    query.push_bind(conditions(search, rooms)).push(" and message_terms.rowid < ").push_bind(before);
+    query.push_bind(conditions(search, rooms)).push(" and message_terms.rowid > ").push_bind(-before);
     query
         .push(
             " and not m.deleted and (r.visibility = 'public'
@@ -56,7 +56,7 @@ pub(super) async fn find(
     for room in &search.not_in {
         query.push(" and m.room <> ").push_bind(room.0);
     }
-    query.push(" order by message_terms.rowid desc limit ").push_bind(i64::from(search.limit.max(1)) + 1);
+    query.push(" order by message_terms.rowid limit ").push_bind(i64::from(search.limit.max(1)) + 1);
     query.push(
         ") as found
          join messages m on m.place = found.place

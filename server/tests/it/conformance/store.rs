@@ -33,6 +33,12 @@ async fn nodes_that_start_at_once_find_the_same_tables() {
     place.remove().await;
 }
 
+/// Of SQLite alone: PostgreSQL keeps no order of terms.
+#[tokio::test]
+async fn what_was_indexed_the_oldest_first_is_found_after_an_update_and_after_going_back() {
+    search::indexed_the_oldest_first(&place::Place::sqlite()).await;
+}
+
 /// Each name is a test of both adapters: `sqlite::…` and `postgres::…`.
 macro_rules! of_both_adapters {
     ($($file:ident: $($name:ident),+;)+) => {

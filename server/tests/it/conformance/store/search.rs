@@ -293,6 +293,33 @@ pub async fn what_the_version_before_has_written_is_indexed_later(place: &Place)
     assert_eq!(by(&chat, "water").await, ["water"]);
 }
 
+/// As versions up to 0011 have it.
+const OLDEST_FIRST: &str = "
+    insert into message_terms (message_terms) values ('delete-all');
+    insert into message_terms (rowid, terms)
+    select place, '#' || substr(lower(hex(room)), -10) || ' @' || substr(lower(hex(author)), -10) || ' ' || body
+    from messages;";
+
+pub async fn indexed_the_oldest_first(place: &Place) {
+    let mut chat = Chat::new(place.open().await).await;
+    let ids = say(&chat, &["tea one", "tea two", "tea three"]).await;
+    let all = ["tea three", "tea two", "tea one"];
+    place.execute(OLDEST_FIRST).await;
+    place.execute("delete from _sqlx_migrations where version = 12").await;
+    chat.store = place.open().await;
+    assert_eq!(by(&chat, "tea").await, Vec::<String>::new(), "not yet");
+    assert_eq!(chat.store.index(2).await.expect("indexed"), 2);
+    assert_eq!(by(&chat, "tea").await, all[..2], "the newest are looked for most");
+    assert_eq!(chat.store.index(100).await.expect("indexed"), 1);
+    assert_eq!(by(&chat, "tea").await, all);
+    // The version before has the file once more.
+    place.execute(OLDEST_FIRST).await;
+    assert_eq!(by(&chat, "one").await, ["tea one"]);
+    chat.fold(vec![chat.edit(&chat.ada, ids[0], "water"), chat.delete(&chat.ada, ids[1])]).await;
+    assert_eq!(by(&chat, "tea").await, ["tea three"]);
+    assert_eq!(by(&chat, "water").await, ["water"]);
+}
+
 pub async fn nodes_that_index_at_once_index_everything_once(place: &Place) {
     let chat = Chat::new(place.open().await).await;
     let texts: Vec<String> = (0..120).map(|n| format!("tea {n}")).collect();
