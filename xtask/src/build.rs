@@ -59,8 +59,6 @@ fn cargo(site: &Site, command: &str, say_what: impl FnOnce(&mut Command)) -> Res
             cargo.env_remove(name);
         }
     }
-    // Lints belong to whoever builds this program with them: a site is compiled as it is for people.
-    cargo.env_remove("RUSTC_WORKSPACE_WRAPPER");
     say_what(&mut cargo);
     ensure!(cargo.status()?.success(), "cargo {command} failed");
     Ok(())

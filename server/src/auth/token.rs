@@ -52,6 +52,19 @@ pub struct Claims {
 pub struct Keys {
     sign: EncodingKey,
     verify: Vec<DecodingKey>,
+    access: Validation,
+    cookie: Validation,
+}
+
+/// What a token of this kind must be like.
+fn rules(kind: Kind) -> Validation {
+    let mut rules = Validation::new(Algorithm::HS256);
+    rules.leeway = LEEWAY_S;
+    rules.validate_nbf = true;
+    rules.set_audience(&[kind.audience()]);
+    // Without this a token that leaves one of them out would pass.
+    rules.set_required_spec_claims(&["exp", "nbf", "aud", "sub"]);
+    rules
 }
 
 impl Keys {
@@ -63,6 +76,8 @@ impl Keys {
         Self {
             sign: EncodingKey::from_secret(&bytes(secret)),
             verify: std::iter::once(secret).chain(previous).map(|s| DecodingKey::from_secret(&bytes(s))).collect(),
+            access: rules(Kind::Access),
+            cookie: rules(Kind::Cookie),
         }
     }
 
@@ -75,13 +90,11 @@ impl Keys {
 
     /// The claims of a token that is ours, of this kind, and holds at `at`.
     pub fn verify(&self, kind: Kind, token: &str, at: Millis) -> Option<Claims> {
-        let mut rules = Validation::new(Algorithm::HS256);
-        rules.leeway = LEEWAY_S;
-        rules.validate_nbf = true;
-        rules.set_audience(&[kind.audience()]);
-        // Without this a token that leaves one of them out would pass.
-        rules.set_required_spec_claims(&["exp", "nbf", "aud", "sub"]);
-        let claims = self.verify.iter().find_map(|key| jsonwebtoken::decode::<Claims>(token, key, &rules).ok())?.claims;
+        let rules = match kind {
+            Kind::Access => &self.access,
+            Kind::Cookie => &self.cookie,
+        };
+        let claims = self.verify.iter().find_map(|key| jsonwebtoken::decode::<Claims>(token, key, rules).ok())?.claims;
         (at / 1000 < claims.exp.saturating_add(LEEWAY_S as Millis)).then_some(claims)
     }
 }
