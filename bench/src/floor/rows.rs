@@ -44,7 +44,7 @@ pub fn sqlite(store: &Path, records: u64, scenario: &str) -> Result<Report> {
         Table {
             into: "message_terms (rowid, terms)",
             columns: 2,
-            rows: read(&from, &format!("select -place, room, author, body {newest}"))?.into_iter().map(terms).collect(),
+            rows: read(&from, &format!("select place, room, author, body {newest}"))?.into_iter().map(terms).collect(),
         },
         Table {
             into: "events (room, epoch, offset_no, kind, message, body, digest)",
