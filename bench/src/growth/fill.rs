@@ -55,6 +55,8 @@ pub(super) fn sqlite(store: &Path, whose: &Whose, from: u64, to: u64) -> Result<
     // Who loses power fills again.
     db.execute_batch("pragma synchronous = off; pragma cache_size = -262144")?;
     let (room, author, [of_room, of_author]) = (whose.room.as_bytes(), whose.author.as_bytes(), whose.terms_of_all());
+    // As in server/src/store/search.rs, `place`.
+    let place = |n: u64| n.cast_signed() << 8 | whose.partition & 0xff;
     {
         let mut message = db.prepare(
             "insert into messages (room, id, epoch, offset_no, author, body, sent_at, deleted, place)
@@ -69,15 +71,15 @@ pub(super) fn sqlite(store: &Path, whose: &Whose, from: u64, to: u64) -> Result<
         while next <= to {
             let last = to.min(next + BATCH - 1);
             db.execute_batch("begin immediate")?;
-            // The newest first, as their terms are.
-            for n in (next..=last).rev() {
+            for n in next..=last {
                 let (id, text, offset) = (id(n), text(n), n.cast_signed());
-                // As in server/src/store/search.rs, `place`; of the terms, negative.
-                let place = offset << 8 | whose.partition & 0xff;
                 let sent_at = sent_at(n, whose.first_at);
-                message.execute(params![room, id.as_bytes(), offset, author, text, sent_at, place])?;
-                terms.execute(params![-place, format!("{of_room} {of_author} {text}")])?;
+                message.execute(params![room, id.as_bytes(), offset, author, text, sent_at, place(n)])?;
                 event.execute(params![room, offset, id.as_bytes(), whose.event(n, &text)])?;
+            }
+            // The index has the newest first.
+            for n in (next..=last).rev() {
+                terms.execute(params![-place(n), format!("{of_room} {of_author} {}", text(n))])?;
             }
             db.execute_batch("commit")?;
             next = last + 1;
