@@ -46,7 +46,7 @@ size: prerequisites ## what a browser downloads, against budgets and limits
 
 measure: prerequisites ## how the page feels, in figures: end2end/BROWSER.md
 	@$(XTASK) build --release
-	cd end2end && npm ci --silent && MEASURE=1 PARTYLINE_PROGRAM=$(CURDIR)/target/release/partyline CHROMIUM=$$(./browser) npx playwright test --project=measure --reporter=list
+	cd end2end && npm ci --silent && MEASURE=1 PARTYLINE_PROGRAM=$(CURDIR)/target/release/partyline CHROMIUM=$$(command -v chromium || ./browser) npx playwright test --project=measure --reporter=list
 
 BENCH ?=
 bench: prerequisites ## Partyline against the floor, and peers that run here: BENCH='--peer centrifugo=127.0.0.1:8000@PID'

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { defineConfig } from '@playwright/test';
 
-// Neither there: the browser that Playwright brought along.
-const debians = '/usr/bin/chromium';
-const browser = process.env.CHROMIUM || (existsSync(debians) ? debians : undefined);
+// None there: the browser that Playwright brought along.
+const debians = ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium'];
+const browser = process.env.CHROMIUM || debians.find(existsSync);
 
 // Each project starts the servers that it needs itself: see support/server.ts.
 const withoutJavaScript = { javaScriptEnabled: false };
@@ -16,8 +16,8 @@ const plainly = { ...promises, grep: /@plain/ };
 export default defineConfig({
   testDir: './tests',
   outputDir: './test-results',
-  // Each test has people, rooms and texts of its own, but a core or two is all there may be.
-  workers: 1,
+  // Each test has people, rooms and texts of its own, each worker its servers; two cores are all there may be.
+  workers: 2,
   timeout: 60_000,
   expect: { timeout: 10_000 },
   forbidOnly: !!process.env.CI,

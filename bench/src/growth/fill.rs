@@ -56,7 +56,7 @@ pub(super) fn sqlite(store: &Path, whose: &Whose, from: u64, to: u64) -> Result<
     db.execute_batch("pragma synchronous = off; pragma cache_size = -262144")?;
     let (room, author, [of_room, of_author]) = (whose.room.as_bytes(), whose.author.as_bytes(), whose.terms_of_all());
     // As in server/src/store/search.rs, `place`.
-    let place = |n: u64| n.cast_signed() << 8 | whose.partition & 0xff;
+    let place = |n: u64| 1 << 62 | n.cast_signed() << 8 | whose.partition & 0xff;
     {
         let mut message = db.prepare(
             "insert into messages (room, id, epoch, offset_no, author, body, sent_at, deleted, place)

@@ -98,10 +98,13 @@ pub(super) fn author_term(author: Uuid) -> String {
     format!("@{:010x}", author.as_u128() & 0xff_ffff_ffff)
 }
 
+/// What the places of versions up to 0011 are below: they had other rows in SQLite's index.
+const PLACES: i64 = 1 << 62;
+
 /// The place of a message in a log of few partitions as one number: in order of the log.
 pub(super) fn place(partition: u32, at: Position) -> i64 {
-    let (epoch, offset) = (i64::from(at.epoch & 0xfff), (at.offset & 0x7ff_ffff_ffff) as i64);
-    epoch << 51 | offset << 8 | i64::from(partition & 0xff)
+    let (epoch, offset) = (i64::from(at.epoch & 0x7ff), (at.offset & 0x7ff_ffff_ffff) as i64);
+    PLACES | epoch << 51 | offset << 8 | i64::from(partition & 0xff)
 }
 
 /// The same of what came from the database.
@@ -130,11 +133,11 @@ mod tests {
     #[test]
     fn places_are_in_the_order_of_the_log() {
         let mut places = vec![];
-        for (epoch, offset, partition) in [(1, 0, 0), (1, 0, 3), (1, 1, 0), (1, 1 << 42, 0), (2, 0, 0), (4_095, 5, 255)]
+        for (epoch, offset, partition) in [(1, 0, 0), (1, 0, 3), (1, 1, 0), (1, 1 << 42, 0), (2, 0, 0), (2_047, 5, 255)]
         {
             places.push(place(partition, Position::new(epoch, offset)));
         }
-        assert!(places.is_sorted() && places[0] > 0, "{places:?}");
-        assert!(place(u32::MAX, Position::new(u32::MAX, u64::MAX)) > 0, "whatever a log says");
+        assert!(places.is_sorted() && places[0] > PLACES, "{places:?}");
+        assert!(place(u32::MAX, Position::new(u32::MAX, u64::MAX)) > PLACES, "whatever a log says");
     }
 }

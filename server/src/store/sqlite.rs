@@ -67,10 +67,10 @@ macro_rules! archived_where {
     };
 }
 
-/// A message `m` that is not in the index.
+/// A message `m` that is not in the index, or not where it is now (see [`search::place`]).
 macro_rules! not_indexed {
     () => {
-        "m.place is null"
+        "(m.place is null or m.place < 1 << 62)"
     };
 }
 

@@ -32,7 +32,7 @@ pub(super) async fn find(
         " from (
               select m.place
               from message_terms
-              cross join messages m on m.place = abs(message_terms.rowid)
+              cross join messages m on m.place = -message_terms.rowid
               cross join rooms r on r.id = m.room
               where message_terms match "
     ));
@@ -80,7 +80,7 @@ async fn before(conn: &mut Connection, search: &Search) -> Result<i64, StoreErro
     if let Some(sent_before) = search.sent_before {
         // Not to go through everything that was sent since.
         let place: Option<i64> = sqlx::query_scalar(
-            "select place from messages where sent_at >= $1 and place is not null order by sent_at limit 1",
+            "select place from messages where sent_at >= $1 and place >= 1 << 62 order by sent_at limit 1",
         )
         .bind(sent_before.saturating_add(OUT_OF_ORDER_MS))
         .fetch_optional(conn)

@@ -20,6 +20,13 @@ async fn found(store: &dyn Store, search: &Search) -> Vec<String> {
     hits.into_iter().map(|(_, message)| message.body).collect()
 }
 
+/// Where the next page begins, as a client gives it back.
+fn after_last(page: &Found) -> Option<FoundAt> {
+    let (room, last) = page.hits.last()?;
+    let place = FoundAt { sent_at: last.sent_at, room: room.id, at: last.at };
+    Some(place.to_string().parse().expect("it comes back"))
+}
+
 /// What a visitor finds.
 async fn by(chat: &Chat, query: &str) -> Vec<String> {
     found(&*chat.store, &search(query, None)).await
@@ -193,11 +200,7 @@ pub async fn what_is_found_is_paged_without_gap_or_double(place: &Place) {
             loop {
                 let page = store.search(&asked).await.expect("found");
                 assert!(page.hits.len() <= limit as usize);
-                asked.after = page
-                    .hits
-                    .last()
-                    .map(|(room, last)| FoundAt { sent_at: last.sent_at, room: room.id, at: last.at })
-                    .map(|at| at.to_string().parse().expect("it comes back"));
+                asked.after = after_last(&page);
                 seen.extend(page.hits.into_iter().map(|(_, message)| (message.sent_at, message.id)));
                 if !page.more {
                     break;
@@ -295,29 +298,59 @@ pub async fn what_the_version_before_has_written_is_indexed_later(place: &Place)
 
 /// As versions up to 0011 have it.
 const OLDEST_FIRST: &str = "
-    insert into message_terms (message_terms) values ('delete-all');
+    update messages set place = place & ~(1 << 62);
+    delete from message_terms;
     insert into message_terms (rowid, terms)
     select place, '#' || substr(lower(hex(room)), -10) || ' @' || substr(lower(hex(author)), -10) || ' ' || body
-    from messages;";
+    from messages where not deleted;";
 
 pub async fn indexed_the_oldest_first(place: &Place) {
     let mut chat = Chat::new(place.open().await).await;
-    let ids = say(&chat, &["tea one", "tea two", "tea three"]).await;
-    let all = ["tea three", "tea two", "tea one"];
+    let texts: Vec<String> = (0..120).map(|n| format!("tea {n}")).collect();
+    let ids = say(&chat, &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let mut all: Vec<&str> = texts.iter().map(String::as_str).collect();
+    all.reverse();
+    for when in ["from the version before", "after it once more"] {
+        place.execute(OLDEST_FIRST).await;
+        if when == "from the version before" {
+            place.execute("drop index messages_to_index").await;
+            place.execute("drop trigger messages_indexed_anew").await;
+            place.execute("delete from _sqlx_migrations where version = 12").await;
+            chat.store = place.open().await;
+        }
+        assert_eq!(pages(&chat, "tea").await, Vec::<String>::new(), "not yet, {when}");
+        assert_eq!(chat.store.index(70).await.expect("indexed"), 70, "{when}");
+        assert_eq!(pages(&chat, "tea").await, all[..70], "each once, the newest first, {when}");
+        assert_eq!(chat.store.index(100).await.expect("indexed"), 50, "{when}");
+        assert_eq!(pages(&chat, "tea").await, all, "{when}");
+        assert_eq!(chat.store.index(100).await.expect("indexed"), 0, "{when}");
+    }
+    let Place::Sqlite(folder) = place else { panic!("only SQLite has rows of terms") };
+    let rows: i64 = sqlx::query_scalar("select count(*) from message_terms")
+        .fetch_one(&mut super::place::beside(folder).await)
+        .await
+        .expect("counted");
+    assert_eq!(rows, 120, "none of the version before is left");
+    // What is gone or another text by then is not found by what it was.
     place.execute(OLDEST_FIRST).await;
-    place.execute("delete from _sqlx_migrations where version = 12").await;
-    chat.store = place.open().await;
-    assert_eq!(by(&chat, "tea").await, Vec::<String>::new(), "not yet");
-    assert_eq!(chat.store.index(2).await.expect("indexed"), 2);
-    assert_eq!(by(&chat, "tea").await, all[..2], "the newest are looked for most");
-    assert_eq!(chat.store.index(100).await.expect("indexed"), 1);
-    assert_eq!(by(&chat, "tea").await, all);
-    // The version before has the file once more.
-    place.execute(OLDEST_FIRST).await;
-    assert_eq!(by(&chat, "one").await, ["tea one"]);
     chat.fold(vec![chat.edit(&chat.ada, ids[0], "water"), chat.delete(&chat.ada, ids[1])]).await;
-    assert_eq!(by(&chat, "tea").await, ["tea three"]);
+    chat.store.index(200).await.expect("indexed");
+    assert_eq!(pages(&chat, "tea").await, all[..118]);
     assert_eq!(by(&chat, "water").await, ["water"]);
+}
+
+/// What all pages have, one after the other.
+async fn pages(chat: &Chat, query: &str) -> Vec<String> {
+    let (mut texts, mut after) = (vec![], None);
+    while texts.len() < 1_000 {
+        let page = chat.store.search(&Search { after, ..search(query, None) }).await.expect("found");
+        after = after_last(&page);
+        texts.extend(page.hits.into_iter().map(|(_, message)| message.body));
+        if !page.more {
+            break;
+        }
+    }
+    texts
 }
 
 pub async fn nodes_that_index_at_once_index_everything_once(place: &Place) {
