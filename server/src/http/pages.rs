@@ -19,12 +19,17 @@ use axum::{
 use leptos::prelude::{LeptosOptions, provide_context, use_context};
 use leptos_axum::{AxumRouteListing, LeptosRoutes, file_and_error_handler_with_context, generate_route_list};
 use sha2::{Digest, Sha256};
+use std::sync::LazyLock;
 
 /// Where the site's files are; the rest is fixed.
 fn options() -> LeptosOptions {
     let root = std::env::var("LEPTOS_SITE_ROOT").unwrap_or_else(|_| "target/site".into());
     LeptosOptions::builder().output_name("partyline").site_root(root).site_pkg_dir("pkg").build()
 }
+
+/// The same for all: while Leptos finds them it keeps every page of the process from loading what it shows, and a page
+/// that asks just then is never answered.
+static ROUTES: LazyLock<Vec<AxumRouteListing>> = LazyLock::new(|| generate_route_list(App));
 
 /// The routes of the pages, without state of their own.
 pub(super) fn router(web: &Web) -> Router<Web> {
@@ -37,7 +42,6 @@ pub(super) fn router(web: &Web) -> Router<Web> {
         provide_context(backend.clone());
         provide_context(public.clone());
     };
-    let routes: Vec<AxumRouteListing> = generate_route_list(App);
     let for_shell = options.clone();
     let functions = {
         let context = context.clone();
@@ -48,7 +52,7 @@ pub(super) fn router(web: &Web) -> Router<Web> {
     };
     Router::new()
         .route("/api/fn/{*name}", get(functions.clone()).post(functions))
-        .leptos_routes_with_context(&options, routes, context.clone(), move || shell(for_shell.clone()))
+        .leptos_routes_with_context(&options, ROUTES.clone(), context.clone(), move || shell(for_shell.clone()))
         .fallback(file_and_error_handler_with_context::<LeptosOptions, _>(context, shell))
         .layer(middleware::from_fn(caching))
         .layer(middleware::from_fn_with_state(web.origins.trustworthy(), keep_to_oneself))

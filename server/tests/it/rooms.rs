@@ -1,12 +1,16 @@
 //! Who may see, read and write where.
 
-use crate::support::{Kind, Person, in_both_modes, people::unique, shared};
+use crate::support::{Installation, Kind, Person, in_both_modes, people::unique, shared};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 in_both_modes!(
     the_front_page_is_answered_every_time,
+    the_front_page_is_answered_while_others_start_in_the_same_process,
     a_public_room_is_read_by_anyone_and_written_by_members,
     a_members_room_is_listed_and_read_by_members_only,
     a_private_room_does_not_exist_for_others,
@@ -142,9 +146,31 @@ async fn the_front_page_is_answered_every_time(kind: Kind) {
     for _ in 0..3 {
         ada.make_room("public").await;
     }
-    for n in 0..150 {
-        let page = ada.http.get(format!("{}/", ada.base)).header("cookie", &ada.cookie).send();
-        let answer = tokio::time::timeout(Duration::from_secs(20), async { page.await.unwrap().text().await.unwrap() });
-        assert!(answer.await.expect("it is answered").contains("Your rooms"), "page {n}");
+    for _ in 0..150 {
+        front_page(&ada).await;
     }
+}
+
+async fn the_front_page_is_answered_while_others_start_in_the_same_process(kind: Kind) {
+    let ada = Person::register(shared(kind), "ada").await;
+    let started = AtomicBool::new(false);
+    let start = async {
+        for _ in 0..12 {
+            let installation = Installation::new(Kind::Embedded).await;
+            installation.start().await.server.shutdown().await;
+        }
+        started.store(true, Ordering::Relaxed);
+    };
+    let read = || async {
+        while !started.load(Ordering::Relaxed) {
+            front_page(&ada).await;
+        }
+    };
+    tokio::join!(start, read(), read(), read());
+}
+
+async fn front_page(who: &Person) {
+    let page = who.http.get(format!("{}/", who.base)).header("cookie", &who.cookie).send();
+    let answer = tokio::time::timeout(Duration::from_secs(30), async { page.await.unwrap().text().await.unwrap() });
+    assert!(answer.await.expect("it is answered").contains("Your rooms"));
 }

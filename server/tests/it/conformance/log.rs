@@ -4,7 +4,7 @@
 
 use app::model::RoomId;
 use bytes::Bytes;
-use futures::future::join_all;
+use futures::{StreamExt, future::join_all, stream};
 use server::{
     config::KafkaConfig,
     log::{AppendError, Assigned, Entry, Log, LogError, Start, StartAt, kafka::KafkaLog, sqlite::SqliteLog},
@@ -119,12 +119,11 @@ async fn append_range(log: &Arc<dyn Log>, partition: u32, range: std::ops::Range
     }
 }
 
-/// Appends so many entries at once; returns them in the log's order.
+/// Appends so many entries, as many at once as a producer's queue has room for; returns them in the log's order.
 async fn append_many(log: &Arc<dyn Log>, partition: u32, range: std::ops::Range<u64>) -> Vec<Entry> {
-    let mut entries = join_all(
-        range.map(|n| async move { Entry { offset: append(&**log, partition, n).await, payload: payload(n) } }),
-    )
-    .await;
+    let appends =
+        range.map(|n| async move { Entry { offset: append(&**log, partition, n).await, payload: payload(n) } });
+    let mut entries: Vec<Entry> = stream::iter(appends).buffer_unordered(4_000).collect().await;
     entries.sort_by_key(|entry| entry.offset);
     entries
 }
